@@ -1,0 +1,112 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "stratos/auth/connected_user.hpp"
+#include "stratos/auth/token_provider.hpp"
+#include "stratos/auth/uaa_client.hpp"
+#include "stratos/base/clock.hpp"
+#include "stratos/base/deadline.hpp"
+#include "stratos/base/export.hpp"
+#include "stratos/base/ids.hpp"
+#include "stratos/base/log.hpp"
+#include "stratos/base/random.hpp"
+#include "stratos/base/secret.hpp"
+#include "stratos/store/token_store.hpp"
+#include "stratos/store/user_store.hpp"
+
+namespace stratos::auth {
+
+/// The expiry of a login that never ends by itself (local users).
+inline constexpr std::int64_t kNeverExpires = INT64_MAX;
+
+/// What became of a sign-in. Wrong credentials are ordinary, so they are a value.
+struct LoginResult {
+  bool accepted = false;
+  std::string refusal;  ///< For the user, when not accepted.
+  UserId user;
+  std::string account;  ///< The name to show.
+  std::int64_t tokenExpiry = 0;
+  bool admin = false;
+};
+
+/// Whether a session may go on.
+struct VerifyResult {
+  bool accepted = false;
+  std::int64_t tokenExpiry = 0;
+  std::string refusal;
+};
+
+/// A back end for identities. Implementations must be callable from any thread. All members throw
+/// Error(Unavailable) when the database cannot be asked, login() also when the back end cannot.
+class STRATOS_EXPORT LoginService {
+ public:
+  virtual ~LoginService() = default;
+  [[nodiscard]] virtual LoginResult login(const std::string& userName, const Secret& password,
+                                          Deadline deadline) = 0;
+  /// The console user, with roles as of now; empty when unknown.
+  [[nodiscard]] virtual std::optional<ConnectedUser> findUser(const UserId& user) = 0;
+  /// Checks that the user still exists and renews what has to be renewed. An outage of the back end
+  /// is not a refusal.
+  [[nodiscard]] virtual VerifyResult verify(const UserId& user, std::int64_t tokenExpiry,
+                                            Deadline deadline) = 0;
+};
+
+struct LocalLoginOptions {
+  std::string userScope = "stratos.admin";   ///< Scope that a user needs in order to sign in.
+  std::string adminScope = "stratos.admin";  ///< Scope that makes an administrator.
+  int hashCost = 12;
+};
+
+/// Sign-in with users of the console's own table.
+class STRATOS_EXPORT LocalLogin final : public LoginService {
+ public:
+  LocalLogin(store::LocalUserStore& users, const Clock& clock, Random& random, LogSink& log,
+             LocalLoginOptions options);
+
+  /// Makes the first user unless the name exists; an existing user is never changed. Returns
+  /// whether it was made. Throws Error(InvalidArgument) for an empty or too long password.
+  bool createInitialUser(const std::string& name, const Secret& password);
+
+  [[nodiscard]] LoginResult login(const std::string& userName, const Secret& password,
+                                  Deadline deadline) override;
+  [[nodiscard]] std::optional<ConnectedUser> findUser(const UserId& user) override;
+  [[nodiscard]] VerifyResult verify(const UserId& user, std::int64_t tokenExpiry,
+                                    Deadline deadline) override;
+
+ private:
+  store::LocalUserStore& users_;
+  const Clock& clock_;
+  Random& random_;
+  LogSink& log_;
+  LocalLoginOptions options_;
+};
+
+/// Sign-in with a UAA by password grant.
+class STRATOS_EXPORT UaaLogin final : public LoginService {
+ public:
+  /// Throws Error(InvalidArgument) when `adminScope` is empty: it would make everybody or nobody an
+  /// administrator.
+  UaaLogin(UaaClient& uaa, UaaTarget target, store::TokenStore& tokens, TokenProvider& provider,
+           const Clock& clock, std::string adminScope);
+
+  [[nodiscard]] LoginResult login(const std::string& userName, const Secret& password,
+                                  Deadline deadline) override;
+  [[nodiscard]] std::optional<ConnectedUser> findUser(const UserId& user) override;
+  [[nodiscard]] VerifyResult verify(const UserId& user, std::int64_t tokenExpiry,
+                                    Deadline deadline) override;
+
+ private:
+  UaaClient& uaa_;
+  UaaTarget target_;
+  store::TokenStore& tokens_;
+  TokenProvider& provider_;
+  const Clock& clock_;
+  std::string adminScope_;
+};
+
+}  // namespace stratos::auth

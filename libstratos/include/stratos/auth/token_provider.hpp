@@ -1,0 +1,94 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "stratos/auth/uaa_client.hpp"
+#include "stratos/base/clock.hpp"
+#include "stratos/base/deadline.hpp"
+#include "stratos/base/export.hpp"
+#include "stratos/base/ids.hpp"
+#include "stratos/base/log.hpp"
+#include "stratos/store/endpoint_store.hpp"
+#include "stratos/store/token_store.hpp"
+
+namespace stratos::auth {
+
+/// Why there is no token to send.
+enum class TokenFailure {
+  None,
+  NotConnected,   ///< The user has no token for this endpoint.
+  Rejected,       ///< The authorization server refused to renew it: the user must connect again.
+  Unreachable,    ///< It expired and the authorization server could not be asked; may pass.
+  Misconfigured,  ///< The authorization server does not accept our client.
+};
+
+/// What a caller sends upstream, or why it cannot.
+struct STRATOS_EXPORT TokenResult {
+  TokenFailure failure = TokenFailure::NotConnected;
+  std::string reason;         ///< One sentence for the log and the browser; no secret.
+  store::TokenRecord record;  ///< Valid when failure is None.
+
+  [[nodiscard]] bool ok() const noexcept { return failure == TokenFailure::None; }
+};
+
+struct TokenProviderOptions {
+  /// Tokens with less life than this left are refreshed before being handed out.
+  std::chrono::seconds refreshMargin{30};
+  /// Cap on one refresh call. It does not follow the deadline of the caller that happens to start
+  /// it, since others wait for the same answer.
+  std::chrono::milliseconds refreshTimeout{15'000};
+};
+
+/// Supplies the token of one user on one endpoint, renewing it when it is about to lapse.
+///
+/// When many requests find the same token stale, one of them asks the authorization server and the
+/// others wait for its answer: single flight per token *row*, so users of a shared or linked token
+/// wait together and different rows never wait for each other. The new token is written by
+/// compare-and-swap, so a late writer never overwrites a newer one. Only a refusal of the very
+/// token that is still stored marks it rejected; outages change nothing.
+///
+/// Thread safety: all members may be called concurrently.
+/// Lifetime: the collaborators must outlive the provider.
+class STRATOS_EXPORT TokenProvider {
+ public:
+  TokenProvider(store::TokenStore& tokens, UaaClient& uaa, const Clock& clock, LogSink& log,
+                TokenProviderOptions options = {});
+  ~TokenProvider();
+  TokenProvider(const TokenProvider&) = delete;
+  TokenProvider& operator=(const TokenProvider&) = delete;
+
+  /// The token to send now; refreshes it first when it is stale. A caller that waits for another
+  /// one's refresh blocks until `deadline` at most; the one that makes it until
+  /// TokenProviderOptions::refreshTimeout.
+  /// Throws Error(Unavailable) when the database cannot be asked, DeadlineExceeded while waiting.
+  [[nodiscard]] TokenResult get(const UserId& user, const store::EndpointRecord& endpoint,
+                                Deadline deadline);
+  /// The endpoint answered 401 to `refused`: renews it, unless another caller has replaced it
+  /// meanwhile; then that one is returned. A kind of token that cannot be renewed gives Rejected.
+  [[nodiscard]] TokenResult renew(const store::EndpointRecord& endpoint,
+                                  const store::TokenRecord& refused, Deadline deadline);
+
+  /// The console's own login token of `user` at `uaa`, fresh, under the same rules.
+  [[nodiscard]] TokenResult getConsole(const UserId& user, const UaaTarget& uaa, Deadline deadline);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The UAA that renews the tokens of an endpoint, with the endpoint's own client and trust.
+[[nodiscard]] STRATOS_EXPORT UaaTarget uaaOf(const store::EndpointRecord& endpoint);
+
+/// True for the kinds of token that an authorization server can renew.
+[[nodiscard]] STRATOS_EXPORT bool isRenewable(const store::TokenRecord& token);
+
+/// The value of the Authorization field for a token, by its auth type; empty for `none`. The scheme
+/// words are lower case, as endpoints have always got them. Throws Error(Internal) when a stored
+/// value is not what its auth type says.
+[[nodiscard]] STRATOS_EXPORT std::string authorizationHeader(const store::TokenRecord& token);
+
+}  // namespace stratos::auth

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "stratos/base/export.hpp"
+#include "stratos/base/log.hpp"
+#include "stratos/base/secret.hpp"
+#include "stratos/db/value.hpp"
+
+namespace stratos::db {
+
+enum class Dialect { Sqlite, PostgreSql };
+
+/// A PostgreSQL server as its settings name it. Values reach the driver unquoted and unchanged.
+struct PostgreSqlOptions {
+  std::string host;
+  int port = 5432;
+  std::string user;
+  Secret password;
+  std::string database;
+  std::string sslMode = "disable";  ///< disable, require, verify-ca or verify-full
+  std::string sslCert;              ///< File names; may be empty.
+  std::string sslKey;
+  std::string sslRootCert;
+  std::chrono::seconds connectTimeout{10};
+};
+
+struct SqliteOptions {
+  std::string file;
+  std::chrono::milliseconds busyTimeout{5'000};
+};
+
+struct PoolOptions {
+  std::size_t maxConnections = 16;
+  /// How long connect() waits for a free connection before it throws Error(Unavailable).
+  std::chrono::milliseconds acquireTimeout{10'000};
+};
+
+/// One connection, leased from a Database; goes back when it dies.
+///
+/// SQL uses `$1`, `$2`, ... for parameters in both dialects. One thread at a time.
+class STRATOS_EXPORT Connection {
+ public:
+  ~Connection();
+  Connection(Connection&&) noexcept;
+  Connection& operator=(Connection&&) noexcept;
+
+  /// Runs a statement and returns the number of affected rows. Throws Error: AlreadyExists for a
+  /// violated uniqueness, Unavailable when the connection is lost, the database is locked, full or
+  /// read-only, Internal otherwise. The text names the statement's first words, never a parameter.
+  std::int64_t execute(std::string_view sql, const Parameters& parameters = {});
+  /// Runs a query and returns all rows. Throws like execute().
+  [[nodiscard]] Rows query(std::string_view sql, const Parameters& parameters = {});
+  /// The first row, if any.
+  [[nodiscard]] std::optional<Row> queryOne(std::string_view sql,
+                                            const Parameters& parameters = {});
+
+  [[nodiscard]] Dialect dialect() const noexcept;
+
+ private:
+  friend class Database;
+  friend class Transaction;
+  class Impl;
+  explicit Connection(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// A transaction on a connection; rolls back unless commit() was called. On SQLite it begins
+/// IMMEDIATE, so two writers wait for each other instead of failing half way.
+/// One thread at a time; the connection must outlive it and is used through it meanwhile.
+class STRATOS_EXPORT Transaction {
+ public:
+  explicit Transaction(Connection& connection);
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  void commit();
+  /// Holds a lock named by `key` until the transaction ends: pg_advisory_xact_lock() on PostgreSQL;
+  /// on SQLite the write transaction itself is that lock.
+  void lock(std::string_view key);
+
+ private:
+  Connection& connection_;
+  bool open_ = true;
+};
+
+/// A database with its pool of connections. Closed connections are replaced when they are noticed;
+/// a connection that failed is never handed out again.
+///
+/// Thread safety: all members may be called concurrently.
+class STRATOS_EXPORT Database {
+ public:
+  /// Opens a SQLite file with WAL, busy_timeout and foreign keys on, creating it when absent
+  /// (mode 0600). Throws Error(Unavailable) naming the file when it cannot be opened or written.
+  [[nodiscard]] static std::unique_ptr<Database> openSqlite(const SqliteOptions& options,
+                                                            const PoolOptions& pool = {});
+  /// Prepares a pool; connects for the first time in connect(). Throws Error(InvalidArgument) for
+  /// an option that cannot be right.
+  [[nodiscard]] static std::unique_ptr<Database> openPostgreSql(const PostgreSqlOptions& options,
+                                                                const PoolOptions& pool = {});
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  /// Leases a connection. Throws Error(Unavailable) when none can be had in time.
+  [[nodiscard]] Connection connect();
+  /// Runs `work` in a transaction and commits; anything thrown rolls back and goes on.
+  void transact(const std::function<void(Connection&, Transaction&)>& work);
+
+  [[nodiscard]] Dialect dialect() const noexcept;
+  /// One line for the log: kind and place, no credentials.
+  [[nodiscard]] const std::string& description() const noexcept;
+  /// Statements run since the start, for tests of query discipline.
+  [[nodiscard]] std::uint64_t statementCount() const noexcept;
+
+ private:
+  class Impl;
+  explicit Database(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stratos::db

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <string>
+
+#include "stratos/auth/connected_user.hpp"
+#include "stratos/base/deadline.hpp"
+#include "stratos/base/export.hpp"
+#include "stratos/base/ids.hpp"
+#include "stratos/base/log.hpp"
+#include "stratos/endpoint/endpoint_registry.hpp"
+#include "stratos/http/form.hpp"
+#include "stratos/store/token_store.hpp"
+
+namespace stratos::endpoint {
+
+/// What became of a user's wish to connect or disconnect.
+struct ConnectionChange {
+  bool done = false;
+  int status = 400;        ///< For the browser, when not done.
+  std::string message;     ///< For the browser, when not done.
+  bool plainText = false;  ///< The wire has this refusal as bare text instead of a JSON error.
+  store::EndpointRecord endpoint;  ///< Valid when a connection was made.
+  store::TokenRecord token;        ///< As stored; valid when a connection was made.
+};
+
+/// Connects users to endpoints and disconnects them.
+///
+/// Thread safety: all members may be called concurrently. The collaborators must outlive it.
+class STRATOS_EXPORT Connector {
+ public:
+  Connector(EndpointRegistry& registry, store::TokenStore& tokens, LogSink& log);
+
+  /// Trades the credentials in `form` for a token and stores it for the caller, or for everybody
+  /// when `shared` (administrators only). A failed attempt never touches a working connection.
+  [[nodiscard]] ConnectionChange connect(const Caller& caller, const EndpointId& id,
+                                         const http::FormParameters& form, bool shared,
+                                         Deadline deadline);
+  /// Removes the caller's token; a shared one only for administrators.
+  [[nodiscard]] ConnectionChange disconnect(const Caller& caller, const EndpointId& id);
+
+ private:
+  void clearRivals(const Caller& caller, const store::EndpointRecord& endpoint);
+
+  EndpointRegistry& registry_;
+  store::TokenStore& tokens_;
+  LogSink& log_;
+};
+
+}  // namespace stratos::endpoint

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "stratos/base/clock.hpp"
+#include "stratos/base/export.hpp"
+#include "stratos/base/ids.hpp"
+#include "stratos/base/random.hpp"
+#include "stratos/base/secret.hpp"
+#include "stratos/http/cookie.hpp"
+#include "stratos/store/session_store.hpp"
+
+namespace stratos::session {
+
+struct SessionOptions {
+  /// Key of the cookie's HMAC. Never empty.
+  Secret secret;
+  /// Life of a session after the last verify; at least a minute.
+  std::chrono::minutes lifetime{20};
+  /// Domain of the cookie; empty or "-" for none.
+  std::string cookieDomain;
+};
+
+/// A session that is in force.
+struct Session {
+  UserId user;
+  std::int64_t tokenExpiry = 0;
+  Secret xsrfToken;
+  TimePoint expiresAt{};
+  Secret cookieValue;
+
+  /// Compares in constant time; an empty token never matches.
+  [[nodiscard]] bool xsrfMatches(std::string_view presented) const noexcept;
+};
+
+/// Makes, finds and ends sessions.
+///
+/// The cookie's value is 256 random bits and an HMAC-SHA-256 of them and of the cookie's name, so
+/// garbage never reaches the database; the database holds only a hash of those bits.
+/// Thread safety: all members may be called concurrently. The collaborators must outlive it.
+class STRATOS_EXPORT SessionManager {
+ public:
+  /// Throws Error(InvalidArgument) for an empty secret or a lifetime below a minute.
+  SessionManager(store::SessionStore& store, const Clock& clock, Random& random,
+                 SessionOptions options);
+
+  /// Starts a session under a new id.
+  [[nodiscard]] Session create(const UserId& user, std::int64_t tokenExpiry);
+  /// The session of a cookie value; empty when the value was not made by us, or the session is
+  /// unknown or expired. Throws Error(Unavailable) when the store cannot be asked, which is another
+  /// answer than "none".
+  [[nodiscard]] std::optional<Session> find(std::string_view cookieValue);
+  /// Moves the expiry to a full lifetime from now and writes the session. False when it is gone or
+  /// has expired.
+  [[nodiscard]] bool renew(Session& session);
+  /// Ends the session of that cookie value, if there is one.
+  void end(std::string_view cookieValue);
+  /// Deletes expired sessions; returns how many.
+  std::int64_t sweep();
+
+  /// "console-session", or with a suffix when there is a cookie domain.
+  [[nodiscard]] const std::string& cookieName() const noexcept { return cookieName_; }
+  /// The domain in force; empty for none.
+  [[nodiscard]] const std::string& cookieDomain() const noexcept { return cookieDomain_; }
+  [[nodiscard]] http::SetCookie cookieFor(const Session& session) const;
+  /// A cookie that removes the session's one from the browser.
+  [[nodiscard]] http::SetCookie clearingCookie() const;
+
+  /// X-Cap-Session-Expires-On: the expiry in Unix seconds, on the browser's clock when it told its
+  /// time in X-Cap-Request-Date.
+  [[nodiscard]] std::int64_t announcedExpiry(const Session& session,
+                                             std::string_view requestDate) const;
+
+ private:
+  [[nodiscard]] std::optional<std::string> idHashOf(std::string_view cookieValue) const;
+  [[nodiscard]] std::string sign(std::string_view id) const;
+
+  store::SessionStore& store_;
+  const Clock& clock_;
+  Random& random_;
+  SessionOptions options_;
+  std::string cookieName_;
+  std::string cookieDomain_;
+};
+
+}  // namespace stratos::session

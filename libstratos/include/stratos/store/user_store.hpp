@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "stratos/base/clock.hpp"
+#include "stratos/base/export.hpp"
+#include "stratos/base/ids.hpp"
+#include "stratos/db/database.hpp"
+
+namespace stratos::store {
+
+/// A local user: one row of `local_users`. A value.
+struct LocalUser {
+  UserId id;
+  std::string name;
+  std::string passwordHash;
+  std::string email;
+  std::string scope;
+  std::string givenName;
+  std::string familyName;
+};
+
+/// The local users. Callable from any thread.
+class STRATOS_EXPORT LocalUserStore {
+ public:
+  virtual ~LocalUserStore() = default;
+  [[nodiscard]] virtual std::optional<LocalUser> findByName(const std::string& name) = 0;
+  [[nodiscard]] virtual std::optional<LocalUser> find(const UserId& id) = 0;
+  /// Inserts unless the name is taken; returns whether it did.
+  virtual bool insertIfAbsent(const LocalUser& user) = 0;
+  virtual void recordLogin(const UserId& id, TimePoint at) = 0;
+};
+
+/// LocalUserStore on SQL. The database must outlive it.
+class STRATOS_EXPORT SqlLocalUserStore final : public LocalUserStore {
+ public:
+  explicit SqlLocalUserStore(db::Database& database);
+  [[nodiscard]] std::optional<LocalUser> findByName(const std::string& name) override;
+  [[nodiscard]] std::optional<LocalUser> find(const UserId& id) override;
+  bool insertIfAbsent(const LocalUser& user) override;
+  void recordLogin(const UserId& id, TimePoint at) override;
+
+ private:
+  db::Database& database_;
+};
+
+}  // namespace stratos::store

@@ -1,0 +1,285 @@
+#include "stratos/auth/token_provider.hpp"
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <exception>
+#include <map>
+
+#include "stratos/base/annotations.hpp"
+#include "stratos/base/error.hpp"
+
+namespace stratos::auth {
+
+namespace {
+
+using store::TokenRecord;
+
+/// Refused rows are remembered so that a dead token does not ask its server once per request. The
+/// bound only limits memory: forgetting one costs a request to the server.
+constexpr std::size_t kMaxRejected = 10'000;
+
+/// A row changes while its token is renewed at most once in practice: when it is re-encrypted.
+constexpr int kStoreAttempts = 3;
+
+TokenResult failed(TokenFailure failure, std::string reason) {
+  TokenResult result;
+  result.failure = failure;
+  result.reason = std::move(reason);
+  return result;
+}
+
+TokenResult usable(TokenRecord record) {
+  TokenResult result;
+  result.failure = TokenFailure::None;
+  result.record = std::move(record);
+  return result;
+}
+
+/// One refresh in the making, and those who wait for it.
+struct Flight {
+  Mutex mutex;
+  std::condition_variable_any finished;
+  bool done STRATOS_GUARDED_BY(mutex) = false;
+  TokenResult result STRATOS_GUARDED_BY(mutex);
+  std::exception_ptr error STRATOS_GUARDED_BY(mutex);
+};
+
+}  // namespace
+
+bool isRenewable(const store::TokenRecord& token) {
+  // The second half keeps other things than a refresh token of an OAuth2 server in its second
+  // column: they must never be sent to one.
+  constexpr std::array kFixed = {"HttpBasic",      "creds",         "Bearer",   "Token",
+                                 "none",           "k8s-token",     "OIDC",     "aws-iam",
+                                 "kube-cert-auth", "kubeconfig-az", "gke-auth", "uaa-client"};
+  return std::none_of(kFixed.begin(), kFixed.end(),
+                      [&](const char* type) { return token.authType == type; });
+}
+
+class TokenProvider::Impl {
+ public:
+  Impl(store::TokenStore& tokens, UaaClient& uaa, const Clock& clock, LogSink& log,
+       TokenProviderOptions options)
+      : tokens_(tokens), uaa_(uaa), clock_(clock), log_(log), options_(options) {}
+
+  store::TokenStore& tokens() { return tokens_; }
+
+  TokenResult current(std::optional<TokenRecord> stored, const UaaTarget& uaa, Deadline deadline) {
+    if (!stored) return failed(TokenFailure::NotConnected, "there is no token for this endpoint");
+    if (!isRenewable(*stored) || isFresh(*stored)) return usable(std::move(*stored));
+    TokenResult renewed = renewRow(*stored, uaa, /*force=*/false, deadline);
+    // Stale is not expired: what is left of its life bridges an outage of its server.
+    const bool outage = renewed.failure == TokenFailure::Unreachable ||
+                        renewed.failure == TokenFailure::Misconfigured;
+    if (outage && isAlive(*stored)) return usable(std::move(*stored));
+    return renewed;
+  }
+
+  TokenResult renewAfterRefusal(const TokenRecord& refused, const UaaTarget& uaa,
+                                Deadline deadline) {
+    if (!isRenewable(refused)) {
+      return failed(TokenFailure::Rejected, "the endpoint refused the stored credentials");
+    }
+    return renewRow(refused, uaa, /*force=*/true, deadline);
+  }
+
+ private:
+  /// Rows of databases from before 2018 share token ids among users, so the owner is part of it.
+  using RowKey = std::pair<std::string, std::string>;
+  static RowKey keyOf(const TokenRecord& token) { return {token.owner.str(), token.id.str()}; }
+
+  // In seconds, since a stored expiry may be any number and must not overflow a finer unit.
+  bool isFresh(const TokenRecord& token) const {
+    return token.expiry > toUnixSeconds(clock_.now() + options_.refreshMargin);
+  }
+  bool isAlive(const TokenRecord& token) const {
+    return token.expiry > toUnixSeconds(clock_.now());
+  }
+
+  TokenResult renewRow(const TokenRecord& seen, const UaaTarget& uaa, bool force,
+                       Deadline deadline) {
+    // A second round is needed only when a flight that was already on its way gave back the very
+    // token that `force` refuses.
+    for (int round = 0; round < 2; ++round) {
+      bool leader = false;
+      const std::shared_ptr<Flight> flight = join(keyOf(seen), leader);
+      if (leader) return lead(*flight, seen, uaa, force);
+      TokenResult result = await(*flight, deadline);
+      if (!force || !result.ok() || result.record.version != seen.version) return result;
+    }
+    return failed(TokenFailure::Unreachable, "the token could not be renewed");
+  }
+
+  std::shared_ptr<Flight> join(const RowKey& key, bool& leader) {
+    MutexLock lock(mutex_);
+    auto& slot = flights_[key];
+    leader = !slot;
+    if (leader) slot = std::make_shared<Flight>();
+    return slot;
+  }
+
+  TokenResult await(Flight& flight, Deadline deadline) {
+    MutexLock lock(flight.mutex);
+    while (!flight.done) {
+      if (deadline.isNever()) {
+        flight.finished.wait(lock);
+      } else if (flight.finished.wait_until(lock, deadline.at()) == std::cv_status::timeout &&
+                 !flight.done) {
+        throw Error(ErrorCode::DeadlineExceeded, "waited too long for the renewal of a token");
+      }
+    }
+    if (flight.error) std::rethrow_exception(flight.error);
+    return flight.result;
+  }
+
+  TokenResult lead(Flight& flight, const TokenRecord& seen, const UaaTarget& uaa, bool force) {
+    TokenResult result;
+    std::exception_ptr error;
+    try {
+      result = renewAsLeader(seen, uaa, force);
+    } catch (...) {
+      error = std::current_exception();  // For the waiters too; rethrown below.
+    }
+    {
+      // Off the list first: who comes from here on reads the row as this flight has left it.
+      MutexLock lock(mutex_);
+      flights_.erase(keyOf(seen));
+    }
+    {
+      MutexLock lock(flight.mutex);
+      flight.result = result;
+      flight.error = error;
+      flight.done = true;
+    }
+    flight.finished.notify_all();
+    if (error) std::rethrow_exception(error);
+    return result;
+  }
+
+  TokenResult renewAsLeader(const TokenRecord& seen, const UaaTarget& uaa, bool force) {
+    auto row = findConnected(seen);
+    if (!row) return disconnected();
+    const bool replaced = row->version != seen.version;
+    if ((replaced || !force) && isFresh(*row)) return usable(std::move(*row));
+
+    if (isRejected(*row)) return rejection();
+    if (row->refreshToken.empty()) {
+      if ((replaced || !force) && isAlive(*row)) return usable(std::move(*row));
+      return failed(TokenFailure::Rejected, "the token has expired and cannot be renewed");
+    }
+    GrantResult answer =
+        uaa_.refresh(uaa, row->refreshToken, Deadline::after(options_.refreshTimeout));
+    switch (answer.status) {
+      case GrantStatus::Granted:
+        return storeGrant(std::move(*row), std::move(answer.grant));
+      case GrantStatus::Refused:
+        return judgeRefusal(*row, answer);
+      case GrantStatus::ClientRefused:
+        note(*row, "the authorization server refuses the client of an endpoint", answer);
+        return failed(TokenFailure::Misconfigured,
+                      "the authorization server does not accept the endpoint's client");
+      case GrantStatus::Unavailable:
+        break;
+    }
+    note(*row, "a token could not be renewed", answer);
+    return failed(TokenFailure::Unreachable, "the authorization server cannot be reached");
+  }
+
+  TokenResult storeGrant(TokenRecord row, TokenGrant grant) {
+    const Secret redeemed = row.refreshToken;
+    row.expiry = expiryOf(grant, clock_.now());
+    row.authToken = std::move(grant.accessToken);
+    // A server that does not rotate may leave the refresh token out (RFC 6749 section 6).
+    if (!grant.refreshToken.empty()) row.refreshToken = std::move(grant.refreshToken);
+
+    for (int attempt = 0; attempt < kStoreAttempts; ++attempt) {
+      if (auto stored = tokens_.replaceIfUnchanged(row)) {
+        log(log_, LogLevel::Debug, "token renewed",
+            {{"endpoint", row.endpoint.str()}, {"user", row.owner.str()}, {"expiry", row.expiry}});
+        return usable(std::move(*stored));
+      }
+      // Somebody connected anew, disconnected, or was faster: what is stored now counts. Unless it
+      // is the token just redeemed under another encryption; then the server has dropped it.
+      auto newer = findConnected(row);
+      if (!newer) return disconnected();
+      if (!(newer->refreshToken == redeemed)) return usable(std::move(*newer));
+      row.version = newer->version;
+    }
+    throw Error(ErrorCode::Unavailable, "a renewed token could not be stored");
+  }
+
+  TokenResult judgeRefusal(const TokenRecord& row, const GrantResult& answer) {
+    // Another process may have redeemed this refresh token a moment ago and stored its successor.
+    auto newer = findConnected(row);
+    if (!newer) return disconnected();
+    if (newer->version != row.version) return usable(std::move(*newer));
+    note(row, "the authorization server refuses to renew a token", answer);
+    MutexLock lock(mutex_);
+    if (rejected_.size() >= kMaxRejected) rejected_.clear();
+    rejected_[keyOf(row)] = row.version;
+    return rejection();
+  }
+
+  std::optional<TokenRecord> findConnected(const TokenRecord& row) {
+    auto found = tokens_.findById(row.owner, row.id);
+    if (found && found->disconnected) found.reset();
+    return found;
+  }
+
+  static TokenResult disconnected() {
+    return failed(TokenFailure::NotConnected, "the connection has been removed");
+  }
+
+  static TokenResult rejection() {
+    return failed(TokenFailure::Rejected,
+                  "the authorization server refuses to renew the token; connect again");
+  }
+
+  bool isRejected(const TokenRecord& row) {
+    MutexLock lock(mutex_);
+    const auto it = rejected_.find(keyOf(row));
+    if (it == rejected_.end()) return false;
+    if (it->second == row.version) return true;
+    rejected_.erase(it);  // Connected anew since.
+    return false;
+  }
+
+  void note(const TokenRecord& row, std::string_view message, const GrantResult& answer) {
+    log(log_, LogLevel::Warning, message,
+        {{"endpoint", row.endpoint.str()}, {"user", row.owner.str()}, {"reason", answer.detail}});
+  }
+
+  store::TokenStore& tokens_;
+  UaaClient& uaa_;
+  const Clock& clock_;
+  LogSink& log_;
+  const TokenProviderOptions options_;
+
+  Mutex mutex_;
+  std::map<RowKey, std::shared_ptr<Flight>> flights_ STRATOS_GUARDED_BY(mutex_);
+  std::map<RowKey, std::string> rejected_ STRATOS_GUARDED_BY(mutex_);
+};
+
+TokenProvider::TokenProvider(store::TokenStore& tokens, UaaClient& uaa, const Clock& clock,
+                             LogSink& log, TokenProviderOptions options)
+    : impl_(std::make_unique<Impl>(tokens, uaa, clock, log, options)) {}
+
+TokenProvider::~TokenProvider() = default;
+
+TokenResult TokenProvider::get(const UserId& user, const store::EndpointRecord& endpoint,
+                               Deadline deadline) {
+  return impl_->current(impl_->tokens().findForEndpoint(user, endpoint.id), uaaOf(endpoint),
+                        deadline);
+}
+
+TokenResult TokenProvider::renew(const store::EndpointRecord& endpoint,
+                                 const store::TokenRecord& refused, Deadline deadline) {
+  return impl_->renewAfterRefusal(refused, uaaOf(endpoint), deadline);
+}
+
+TokenResult TokenProvider::getConsole(const UserId& user, const UaaTarget& uaa, Deadline deadline) {
+  return impl_->current(impl_->tokens().findConsoleToken(user), uaa, deadline);
+}
+
+}  // namespace stratos::auth

@@ -1,0 +1,170 @@
+#include "stratos/console/console.hpp"
+
+#include <algorithm>
+
+#include "console/error_response.hpp"
+#include "console/pipeline.hpp"
+#include "console/routes.hpp"
+#include "console/services.hpp"
+
+namespace stratos {
+
+namespace console {
+
+namespace {
+
+bool createFirstUser(auth::LocalLogin& local, const ConsoleOptions& options) {
+  try {
+    return local.createInitialUser(options.localUser, options.localUserPassword);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::InvalidArgument) throw;
+    throw Error(ErrorCode::InvalidArgument,
+                "LOCAL_USER " + options.localUser +
+                    " cannot be made with LOCAL_USER_PASSWORD: " + error.what());
+  }
+}
+
+std::unique_ptr<auth::LoginService> makeLogin(Services& services) {
+  const ConsoleOptions& options = services.options;
+  if (options.authType == AuthType::Remote) {
+    return std::make_unique<auth::UaaLogin>(services.uaaClient, options.uaa, services.tokenStore,
+                                            services.tokenProvider, services.env.clock,
+                                            options.adminScope);
+  }
+  auto local = std::make_unique<auth::LocalLogin>(
+      services.userStore, services.env.clock, services.env.random, services.env.log,
+      auth::LocalLoginOptions{.userScope = options.localUserScope,
+                              .adminScope = options.adminScope,
+                              .hashCost = options.passwordHashCost});
+  if (!options.localUser.empty() && createFirstUser(*local, options)) {
+    log(services.env.log, LogLevel::Info, "local user created", {{"name", options.localUser}});
+  }
+  return local;
+}
+
+}  // namespace
+
+Services::Services(ConsoleOptions consoleOptions, ConsoleEnvironment environment)
+    : options(std::move(consoleOptions)),
+      env(environment),
+      endpointStore(env.database, env.cipher),
+      tokenStore(env.database, env.cipher, env.random),
+      sessionStore(env.database),
+      userStore(env.database),
+      uaaClient(env.transport),
+      tokenProvider(tokenStore, uaaClient, env.clock, env.log, options.tokens),
+      sessions(sessionStore, env.clock, env.random, options.session),
+      login(makeLogin(*this)),
+      registry(endpointStore, env.log, options.endpoints),
+      connector(registry, tokenStore, env.log),
+      forwarder(env.transport, tokenProvider, env.log, options.forwarder),
+      workers(std::make_unique<WorkerPool>(options.workerThreads)),
+      proxy(registry, forwarder, *workers, options.proxy) {}
+
+Services::~Services() {
+  workers.reset();  // Calls that outlived their request still use the proxy and all below it.
+}
+
+}  // namespace console
+
+namespace {
+
+/// Hands an extension the services, and its additions to the console.
+class Host final : public ExtensionHost {
+ public:
+  Host(console::Services& services, http::Router& router) : services_(services), router_(router) {}
+
+  void addEndpointType(std::unique_ptr<endpoint::EndpointType> type) override {
+    services_.registry.addType(std::move(type));
+  }
+  void addRoute(RouteAccess access, std::string method, std::string pattern,
+                http::HandlerFunction handler) override {
+    if (!pattern.starts_with("/pp/v1/") && !pattern.starts_with("/api/v1/")) {
+      throw Error(ErrorCode::InvalidArgument,
+                  "an extension's route must be below /pp/v1 or /api/v1: " + pattern);
+    }
+    router_.add(std::move(method), std::move(pattern),
+                http::wrap(console::accessSteps(services_, access), std::move(handler)));
+  }
+  [[nodiscard]] http::Transport& transport() override { return services_.env.transport; }
+  [[nodiscard]] auth::UaaClient& uaaClient() override { return services_.uaaClient; }
+  [[nodiscard]] const Clock& clock() override { return services_.env.clock; }
+  [[nodiscard]] LogSink& log() override { return services_.env.log; }
+
+ private:
+  console::Services& services_;
+  http::Router& router_;
+};
+
+}  // namespace
+
+class Console::Impl {
+ public:
+  Impl(ConsoleOptions options, ConsoleEnvironment environment,
+       std::vector<std::unique_ptr<Extension>> extensions, std::unique_ptr<http::Handler> frontEnd)
+      : services_(std::move(options), environment),
+        extensions_(std::move(extensions)),
+        frontEnd_(std::move(frontEnd)),
+        host_(services_, router_) {
+    console::addSessionRoutes(router_, services_);
+    console::addEndpointRoutes(router_, services_);
+    console::addTokenRoutes(router_, services_);
+    console::addProxyRoutes(router_, services_);
+    for (const auto& extension : extensions_) {
+      extension->attach(host_);
+      services_.plugins.emplace_back(extension->name());
+    }
+    auto& plugins = services_.plugins;
+    std::sort(plugins.begin(), plugins.end());
+    if (const auto twice = std::adjacent_find(plugins.begin(), plugins.end());
+        twice != plugins.end()) {
+      throw Error(ErrorCode::AlreadyExists, "the extension " + *twice + " was given twice");
+    }
+    console::addFallbacks(router_, services_, frontEnd_.get());
+    entry_ = http::wrap(console::commonSteps(services_),
+                        [this](http::Request& request) { return router_.handle(request); });
+  }
+
+  http::Response handle(http::Request& request) { return entry_(request); }
+  void sweep() {
+    const std::int64_t ended = services_.sessions.sweep();
+    if (ended > 0) {
+      stratos::log(services_.env.log, LogLevel::Debug, "expired sessions removed",
+                   {{"count", ended}});
+    }
+  }
+  LogSink& log() { return services_.env.log; }
+
+ private:
+  console::Services services_;
+  std::vector<std::unique_ptr<Extension>> extensions_;
+  std::unique_ptr<http::Handler> frontEnd_;
+  http::Router router_;
+  Host host_;
+  http::HandlerFunction entry_;
+};
+
+Console::Console(ConsoleOptions options, ConsoleEnvironment environment,
+                 std::vector<std::unique_ptr<Extension>> extensions,
+                 std::unique_ptr<http::Handler> frontEnd)
+    : impl_(std::make_unique<Impl>(std::move(options), environment, std::move(extensions),
+                                   std::move(frontEnd))) {}
+
+Console::~Console() = default;
+
+http::Response Console::handle(http::Request& request) {
+  try {
+    return impl_->handle(request);
+  } catch (const std::exception& error) {
+    // Only the outermost steps can still throw: without memory or random bytes nothing works.
+    stratos::log(impl_->log(), LogLevel::Error, "request failed", {{"reason", error.what()}});
+  } catch (...) {
+    stratos::log(impl_->log(), LogLevel::Error, "request failed",
+                 {{"reason", "an exception of an unknown type"}});
+  }
+  return http::Response::text(500, "Internal Server Error");
+}
+
+void Console::sweep() { impl_->sweep(); }
+
+}  // namespace stratos

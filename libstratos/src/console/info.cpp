@@ -1,0 +1,146 @@
+#include "console/info.hpp"
+
+#include <map>
+
+#include "console/endpoint_json.hpp"
+#include "console/json_writer.hpp"
+#include "stratos/auth/token_user.hpp"
+#include "stratos/proxy/fan_out.hpp"
+#include "stratos/store/schema.hpp"
+
+namespace stratos::console {
+
+namespace {
+
+using store::EndpointRecord;
+using store::TokenRecord;
+
+void writeVersion(JsonWriter& json, Services& services) {
+  json.beginObject()
+      .member("proxy_version", services.options.version)
+      .member("database_version", store::reportedSchemaVersion(services.env.database))
+      .endObject();
+}
+
+/// The stored metadata: as an object when it is one, else as text; null when it only looks like it.
+void writeMetadata(JsonWriter& json, const std::string& metadata) {
+  json.key("endpoint_metadata");
+  if (metadata.size() <= 2 || metadata.front() != '{') {
+    json.value(metadata);
+    return;
+  }
+  std::string compact;
+  if (proxy::compactJson(metadata, compact)) {
+    json.raw(compact);
+  } else {
+    json.null();
+  }
+}
+
+class CreatorNames {
+ public:
+  explicit CreatorNames(auth::LoginService& login) : login_(login) {}
+
+  void write(JsonWriter& json, const UserId& creator) {
+    json.key("creator").beginObject();
+    if (creator.empty()) {
+      json.member("name", "System Endpoint").member("admin", false).member("system", true);
+    } else {
+      const auth::ConnectedUser& user = find(creator);
+      json.member("name", user.name).member("admin", user.admin).member("system", false);
+    }
+    json.endObject();
+  }
+
+ private:
+  const auth::ConnectedUser& find(const UserId& creator) {
+    auto it = known_.find(creator);
+    if (it == known_.end()) {
+      auto user = login_.findUser(creator);
+      if (!user)
+        user = auth::ConnectedUser{
+            .guid = creator.str(), .name = "user", .admin = false, .scopes = std::nullopt};
+      it = known_.emplace(creator, std::move(*user)).first;
+    }
+    return it->second;
+  }
+
+  auth::LoginService& login_;
+  std::map<UserId, auth::ConnectedUser> known_;
+};
+
+void writeEndpoints(JsonWriter& json, Services& services, const auth::ConnectedUser& user) {
+  const endpoint::Caller caller{.user = UserId{user.guid}, .isAdmin = [&] { return user.admin; }};
+  const auto endpoints = services.registry.listVisible(caller);
+
+  std::vector<EndpointId> unreadable;
+  std::map<EndpointId, TokenRecord> tokens;
+  for (auto& token : services.tokenStore.listForUser(caller.user, &unreadable)) {
+    EndpointId id = token.endpoint;
+    tokens.emplace(std::move(id), std::move(token));
+  }
+  for (const auto& id : unreadable) {
+    log(services.env.log, LogLevel::Error, "a stored token cannot be decrypted",
+        {{"endpoint", id.str()}, {"user", user.guid}});
+  }
+
+  CreatorNames creators(*services.login);
+  json.beginObject();
+  for (const auto& type : services.registry.typeNames()) {
+    json.key(type).beginObject();
+    for (const auto& endpoint : endpoints) {
+      if (endpoint.type != type) continue;
+      json.key(endpoint.id.str()).beginObject();
+      writeEndpointMembers(json, endpoint);
+      json.member("local", false).member("ca_cert", endpoint.caCertificate);
+      writeMetadata(json, endpoint.metadata);
+      json.key("user");
+      const auto token = tokens.find(endpoint.id);
+      if (token == tokens.end()) {
+        json.null();
+      } else {
+        writeUser(json, auth::userOfToken(token->second, type));
+      }
+      creators.write(json, endpoint.creator);
+      json.member("system_shared_token", token != tokens.end() && token->second.isShared());
+      json.endObject();
+    }
+    json.endObject();
+  }
+  json.endObject();
+}
+
+}  // namespace
+
+std::string versionDocument(Services& services) {
+  JsonWriter json;
+  writeVersion(json, services);
+  return json.str();
+}
+
+std::string infoDocument(Services& services, const auth::ConnectedUser& user) {
+  const ConsoleOptions& options = services.options;
+  JsonWriter json;
+  json.beginObject().key("version");
+  writeVersion(json, services);
+  json.key("user");
+  auth::ConnectedUser shown = user;
+  if (!shown.scopes) shown.scopes.emplace();  // The front end reads its length unguarded.
+  writeUser(json, shown);
+  json.key("endpoints");
+  writeEndpoints(json, services, user);
+  json.key("plugins").beginObject();
+  for (const auto& name : services.plugins) json.member(name, true);
+  json.endObject();
+  json.key("config").beginObject().member("enableTechPreview", options.enableTechPreview);
+  if (options.listMaxSize != 0) json.member("listMaxSize", options.listMaxSize);
+  if (options.listAllowLoadMaxed) json.member("listAllowLoadMaxed", true);
+  json.member("APIKeysEnabled", options.apiKeysEnabled)
+      .member("homeViewShowFavoritesOnly", options.homeViewShowFavoritesOnly)
+      .member("userEndpointsEnabled", endpoint::toString(options.endpoints.userEndpoints))
+      .endObject();
+  json.endObject();
+  return json.str();
+}
+
+}  // namespace stratos::console

@@ -1,0 +1,304 @@
+#include "console/pipeline.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+
+#include "console/error_response.hpp"
+#include "stratos/base/encoding.hpp"
+
+namespace stratos::console {
+
+namespace {
+
+using http::HandlerFunction;
+using http::Request;
+using http::Response;
+
+struct RequestId {
+  std::string value;
+};
+
+bool isReading(const Request& request) {
+  return request.method == "GET" || request.method == "HEAD";
+}
+
+/// `*` and `?` in `pattern` stand for any text and any character. Goes back to the last `*` only,
+/// so that a long origin costs neither stack nor time.
+bool matches(std::string_view pattern, std::string_view text) {
+  constexpr auto kNone = std::string_view::npos;
+  std::size_t p = 0;
+  std::size_t t = 0;
+  std::size_t star = kNone;
+  std::size_t resume = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = t;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
+      ++p;
+      ++t;
+    } else if (star != kNone) {
+      p = star + 1;
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', p) == kNone;
+}
+
+bool isBareWildcard(const std::string& entry) { return trim(entry) == "*"; }
+
+bool isAllowedOrigin(const std::vector<std::string>& allowed, std::string_view origin) {
+  return !origin.empty() &&
+         std::any_of(allowed.begin(), allowed.end(), [&](const std::string& entry) {
+           const std::string_view pattern = trim(entry);
+           return !pattern.empty() && matches(pattern, origin);
+         });
+}
+
+/// Origins whose pages act like our own. A bare "*" opens what is public, not what changes things.
+bool isTrustedOrigin(const std::vector<std::string>& allowed, std::string_view origin) {
+  std::vector<std::string> named = allowed;
+  std::erase_if(named, isBareWildcard);
+  return isAllowedOrigin(named, origin);
+}
+
+/// Whether a page of `origin` was served by the host that the request names.
+bool isOwnOrigin(const Request& request, std::string_view origin) {
+  const auto page = Url::tryParse(origin);
+  if (!page || (request.secure && !page->isSecure())) return false;
+  const auto own = Url::tryParse(page->scheme() + "://" + std::string{request.headers.get("host")});
+  return own && own->authority() == page->authority();
+}
+
+/// Names the request in the log and in the answer, so that a user's report finds its lines.
+Response nameRequest(Services& services, Request& request, const HandlerFunction& next) {
+  RequestId id{toHex(services.env.random.bytes(8))};
+  request.put(id);
+  Response response = next(request);
+  response.headers.set("X-Request-Id", id.value);
+  return response;
+}
+
+/// One line per request. The path only: a query may hold what nobody should read.
+Response logAccess(Services& services, Request& request, const HandlerFunction& next) {
+  const auto start = std::chrono::steady_clock::now();
+  Response response = next(request);
+  LogSink& sink = services.env.log;
+  const std::string_view path = request.rawPath();
+  if (services.options.logRequests && path != "/pp/v1/ping" && sink.enabled(LogLevel::Info)) {
+    const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(
+        std::chrono::steady_clock::now() - start);
+    const auto* id = request.find<RequestId>();
+    sink.write(LogLevel::Info, "request",
+               {{"id", id ? id->value : ""},
+                {"remote", request.peerAddress},
+                {"method", request.method},
+                {"path", path},
+                {"status", response.status},
+                {"micros", static_cast<std::int64_t>(elapsed.count())}});
+  }
+  return response;
+}
+
+/// The one place where failures become answers.
+Response mapErrors(Services& services, Request& request, const HandlerFunction& next) {
+  LogSink& sink = services.env.log;
+  const auto* id = request.find<RequestId>();
+  const auto note = [&](LogLevel level, std::string_view code, std::string_view detail) {
+    log(sink, level, "request failed",
+        {{"id", id ? id->value : ""}, {"code", code}, {"reason", detail}});
+  };
+  try {
+    return next(request);
+  } catch (const Error& error) {
+    const bool ours = error.code() == ErrorCode::Internal || error.code() == ErrorCode::Unavailable;
+    note(ours ? LogLevel::Error : LogLevel::Info, toString(error.code()), error.what());
+    return responseFor(error);
+  } catch (const std::exception& error) {
+    note(LogLevel::Error, "exception", error.what());
+    return Response::text(500, "Internal Server Error");
+  } catch (...) {
+    // An extension's handler may throw anything; nothing can be said about such a value.
+    note(LogLevel::Error, "exception", "an exception of an unknown type");
+    return Response::text(500, "Internal Server Error");
+  }
+}
+
+/// What browsers need to be told on every answer. A route's own fields win.
+Response addSecurityFields(Services& services, Request& request, const HandlerFunction& next) {
+  Response response = next(request);
+  const auto setDefault = [&](const char* name, const char* value) {
+    if (!response.headers.has(name)) response.headers.set(name, value);
+  };
+  setDefault("X-Frame-Options", "SAMEORIGIN");
+  setDefault("X-Content-Type-Options", "nosniff");
+  setDefault("Referrer-Policy", "strict-origin-when-cross-origin");
+  setDefault("Cross-Origin-Opener-Policy", "same-origin");
+  setDefault("Cross-Origin-Resource-Policy", "same-origin");
+  if (isBelow(request, "pp") || isBelow(request, "api")) {
+    setDefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'self'");
+    response.headers.set("Cache-Control", "no-store");
+  } else {
+    setDefault("Cache-Control", "no-cache");
+  }
+  response.headers.set("Pragma", "no-cache");
+  if (services.options.hstsMaxAge && request.secure) {
+    response.headers.set("Strict-Transport-Security",
+                         "max-age=" + std::to_string(services.options.hstsMaxAge->count()));
+  }
+  return response;
+}
+
+/// CORS (https://fetch.spec.whatwg.org/#http-cors-protocol). OPTIONS never reaches a handler.
+Response answerCors(Services& services, Request& request, const HandlerFunction& next) {
+  const auto& allowed = services.options.allowedOrigins;
+  const std::string origin{request.headers.get("origin")};
+  const bool granted = isAllowedOrigin(allowed, origin);
+  // A bare "*" never goes together with credentials.
+  const bool credentials = std::none_of(allowed.begin(), allowed.end(), isBareWildcard);
+  Response response = request.method == "OPTIONS" ? Response::empty(204) : next(request);
+  response.headers.add("Vary", "Origin");
+  if (!granted) return response;
+  response.headers.set("Access-Control-Allow-Origin", credentials ? origin : "*");
+  if (credentials) response.headers.set("Access-Control-Allow-Credentials", "true");
+  if (request.method == "OPTIONS") {
+    response.headers.set("Access-Control-Allow-Methods", "GET,PUT,POST,DELETE");
+    const std::string_view wanted = request.headers.get("access-control-request-headers");
+    if (!wanted.empty()) {
+      response.headers.set("Access-Control-Allow-Headers", std::string{wanted});
+    }
+    response.headers.add("Vary", "Access-Control-Request-Method");
+    response.headers.add("Vary", "Access-Control-Request-Headers");
+  }
+  return response;
+}
+
+/// Changes are accepted from our own pages only, sign-in and sign-out included: they have no XSRF
+/// token. What sends neither field is no browser, or one so old that SameSite does not help it
+/// either; the XSRF token guards the rest.
+Response refuseCrossSite(Services& services, Request& request, const HandlerFunction& next) {
+  if (isReading(request)) return next(request);
+  const std::string_view origin = request.headers.get("origin");
+  if (isTrustedOrigin(services.options.allowedOrigins, origin)) return next(request);
+  const std::string_view site = request.headers.get("sec-fetch-site");
+  const bool foreign = site.empty() ? !origin.empty() && !isOwnOrigin(request, origin)
+                                    : site == "cross-site" || site == "same-site";
+  if (foreign) return jsonError(403, "Cross-site request refused");
+  return next(request);
+}
+
+Response requireSession(Services& services, Request& request, const HandlerFunction& next) {
+  std::optional<session::Session> session;
+  try {
+    session = findSession(services, request);
+  } catch (const Error& error) {
+    // The cookie stays: an outage of the database signs nobody out.
+    log(services.env.log, LogLevel::Error, "the session store cannot be asked",
+        {{"reason", error.what()}});
+    return jsonError(503, "Service is currently unavailable");
+  }
+  if (!session) {
+    Response response = jsonError(401, "User session could not be found");
+    response.headers.add("Set-Cookie", services.sessions.clearingCookie().str());
+    return response;
+  }
+  request.put(SignedIn{session->user});
+  request.put(std::move(*session));
+  return next(request);
+}
+
+Response requireXsrfToken(Request& request, const HandlerFunction& next) {
+  if (!isReading(request) && !sessionOf(request).xsrfMatches(request.headers.get("x-xsrf-token"))) {
+    return jsonError(401, "XSRF Token could not be validated");
+  }
+  return next(request);
+}
+
+Response requireAdmin(Services& services, Request& request, const HandlerFunction& next) {
+  const auto user = services.login->findUser(sessionOf(request).user);
+  if (!user || !user->admin) {
+    return jsonError(401, "You must be a Stratos admin to access this API");
+  }
+  return next(request);
+}
+
+}  // namespace
+
+http::Pipeline commonSteps(Services& services) {
+  const auto step = [&services](Response (*function)(Services&, Request&,
+                                                     const HandlerFunction&)) -> http::Middleware {
+    return [&services, function](Request& request, const HandlerFunction& next) {
+      return function(services, request, next);
+    };
+  };
+  return {
+      step(nameRequest),        // first, so that every line and answer can name the request
+      step(logAccess),          // sees the final status, also of failures
+      step(addSecurityFields),  // also on failures
+      step(answerCors),         // before anything that could refuse a preflight
+      step(mapErrors),          // everything below may throw
+      step(refuseCrossSite),    // before sessions are looked up
+  };
+}
+
+http::Pipeline accessSteps(Services& services, RouteAccess access) {
+  http::Pipeline steps;
+  if (access == RouteAccess::Public) return steps;
+  steps.push_back([&services](Request& request, const HandlerFunction& next) {
+    return requireSession(services, request, next);
+  });
+  steps.push_back(requireXsrfToken);
+  if (access == RouteAccess::Admin) {
+    steps.push_back([&services](Request& request, const HandlerFunction& next) {
+      return requireAdmin(services, request, next);
+    });
+  }
+  return steps;
+}
+
+http::Middleware requireEndpointAdmin(Services& services) {
+  return [&services](Request& request, const HandlerFunction& next) {
+    if (services.options.endpoints.userEndpoints != endpoint::UserEndpoints::Enabled) {
+      return requireAdmin(services, request, next);
+    }
+    const auto user = services.login->findUser(sessionOf(request).user);
+    if (!user || (!user->admin && !user->hasScope(auth::kEndpointAdminScope))) {
+      return jsonError(401, "You must be a Stratos admin or endpointAdmin to access this API");
+    }
+    return next(request);
+  };
+}
+
+const session::Session& sessionOf(const Request& request) {
+  const auto* session = request.find<session::Session>();
+  if (!session) throw Error(ErrorCode::Internal, "a session route was built without its step");
+  return *session;
+}
+
+endpoint::Caller callerOf(Services& services, const Request& request) {
+  const UserId user = sessionOf(request).user;
+  auto known = std::make_shared<std::optional<bool>>();
+  return {.user = user, .isAdmin = [&services, user, known] {
+            if (!known->has_value()) {
+              const auto found = services.login->findUser(user);
+              *known = found && found->admin;
+            }
+            return **known;
+          }};
+}
+
+bool isBelow(const http::Request& request, std::string_view segment) {
+  std::string_view path = request.rawPath();
+  path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
+  return path.substr(0, path.find('/')) == segment;
+}
+
+std::optional<session::Session> findSession(Services& services, const Request& request) {
+  const auto cookie = request.cookie(services.sessions.cookieName());
+  return cookie ? services.sessions.find(*cookie) : std::nullopt;
+}
+
+}  // namespace stratos::console

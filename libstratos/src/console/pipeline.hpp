@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "console/services.hpp"
+#include "stratos/auth/connected_user.hpp"
+#include "stratos/console/extension.hpp"
+#include "stratos/endpoint/endpoint_registry.hpp"
+#include "stratos/http/router.hpp"
+#include "stratos/session/session_manager.hpp"
+
+namespace stratos::console {
+
+/// The steps around every request, outermost first; the reason of each stands beside it.
+[[nodiscard]] http::Pipeline commonSteps(Services& services);
+
+/// The steps in front of routes of that access.
+[[nodiscard]] http::Pipeline accessSteps(Services& services, RouteAccess access);
+/// Behind accessSteps(Session): lets console administrators pass, and users with the endpoint
+/// administrator's scope where they may have endpoints of their own.
+[[nodiscard]] http::Middleware requireEndpointAdmin(Services& services);
+
+/// The session that the session step found. Only behind that step.
+[[nodiscard]] const session::Session& sessionOf(const http::Request& request);
+/// The caller of a request behind the session step; the role is looked up once, when asked for.
+[[nodiscard]] endpoint::Caller callerOf(Services& services, const http::Request& request);
+/// True when `segment` is the first one of the path, as the router reads it: doubled slashes count
+/// as one.
+[[nodiscard]] bool isBelow(const http::Request& request, std::string_view segment);
+/// The session of a request that may have none.
+[[nodiscard]] std::optional<session::Session> findSession(Services& services,
+                                                          const http::Request& request);
+
+}  // namespace stratos::console

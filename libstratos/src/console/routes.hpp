@@ -1,0 +1,19 @@
+#pragma once
+
+#include "console/services.hpp"
+#include "stratos/http/router.hpp"
+
+namespace stratos::console {
+
+/// Sign-in, sign-out, verify, info, version, ping.
+void addSessionRoutes(http::Router& router, Services& services);
+/// Registering, listing, changing and unregistering endpoints.
+void addEndpointRoutes(http::Router& router, Services& services);
+/// Connecting to endpoints and disconnecting.
+void addTokenRoutes(http::Router& router, Services& services);
+/// The proxy.
+void addProxyRoutes(http::Router& router, Services& services);
+/// What is known nowhere: the refusals of each group, and the front end.
+void addFallbacks(http::Router& router, Services& services, http::Handler* frontEnd);
+
+}  // namespace stratos::console

@@ -1,0 +1,154 @@
+#include "console/error_response.hpp"
+#include "console/info.hpp"
+#include "console/json_writer.hpp"
+#include "console/pipeline.hpp"
+#include "console/routes.hpp"
+#include "stratos/base/encoding.hpp"
+#include "stratos/http/form.hpp"
+
+namespace stratos::console {
+
+namespace {
+
+using http::Request;
+using http::Response;
+
+constexpr std::chrono::seconds kLoginTimeout{60};
+
+void announceSession(Services& services, const Request& request, Response& response,
+                     const session::Session& session) {
+  response.headers.add("Set-Cookie", services.sessions.cookieFor(session).str());
+  response.headers.set("X-Cap-Session-Expires-On",
+                       std::to_string(services.sessions.announcedExpiry(
+                           session, request.headers.get("x-cap-request-date"))));
+  response.headers.set("X-Xsrf-Token", session.xsrfToken.reveal());
+}
+
+void audit(Services& services, const Request& request, std::string_view event,
+           std::string_view account, std::string_view outcome) {
+  log(services.env.log, LogLevel::Info, "audit",
+      {{"event", event},
+       {"account", account},
+       {"remote", request.peerAddress},
+       {"outcome", outcome}});
+}
+
+/// Name and password from a form or a JSON body. The query is not looked at: it ends up in the logs
+/// of whatever stands in front of us.
+http::FormParameters readCredentials(Request& request) {
+  request.target.resize(request.rawPath().size());
+  return http::readParameters(request);
+}
+
+Response login(Services& services, Request& request) {
+  const http::FormParameters form = readCredentials(request);
+  const std::string& userName = form.get("username");
+  const Secret password{form.get("password")};
+  if (userName.empty() || password.empty()) {
+    audit(services, request, "login", userName, "refused");
+    return jsonError(401, "Needs username and password");
+  }
+  const auth::LoginResult result =
+      services.login->login(userName, password, Deadline::after(kLoginTimeout));
+  audit(services, request, "login", userName, result.accepted ? "accepted" : "refused");
+  if (!result.accepted) return jsonError(401, result.refusal);
+
+  // A session that the browser still had ends here; its id is never taken over.
+  if (const auto old = request.cookie(services.sessions.cookieName())) services.sessions.end(*old);
+  const session::Session session = services.sessions.create(result.user, result.tokenExpiry);
+
+  JsonWriter json;
+  json.beginObject()
+      .member("account", result.account)
+      .member("token_expiry", result.tokenExpiry)
+      .key("api_endpoint")
+      .null()
+      .member("admin", result.admin)
+      .key("user")
+      .null()
+      .endObject();
+  Response response = Response::json(200, json.str());
+  response.headers.set("Content-Type", "application/json");
+  announceSession(services, request, response, session);
+  return response;
+}
+
+Response logout(Services& services, Request& request) {
+  const auto cookie = request.cookie(services.sessions.cookieName());
+  Response response = Response::json(200, "{\"isSSO\":false}\n");
+  if (cookie) {
+    services.sessions.end(*cookie);
+    http::SetCookie cleared = services.sessions.clearingCookie();
+    cleared.expires = TimePoint{};
+    cleared.maxAge = std::chrono::seconds{0};
+    response.headers.add("Set-Cookie", cleared.str());
+  }
+  return response;
+}
+
+Response verifyEnvelope(std::string_view status, std::string_view error, const std::string& data) {
+  JsonWriter json;
+  json.beginObject().member("status", status).member("error", error).key("data").raw(data);
+  json.endObject();
+  return Response::json(200, json.str() + "\n");
+}
+
+Response verifyFailed(Services& services, std::string_view reason) {
+  Response response = verifyEnvelope("error", reason, "null");
+  response.headers.add("Set-Cookie", services.sessions.clearingCookie().str());
+  response.headers.set("X-Stratos-Domain", services.sessions.cookieDomain());
+  return response;
+}
+
+Response verify(Services& services, Request& request) {
+  auto session = findSession(services, request);
+  if (!session) return verifyFailed(services, "Could not find session");
+  const auth::VerifyResult result =
+      services.login->verify(session->user, session->tokenExpiry, Deadline::after(kLoginTimeout));
+  const auto user = result.accepted ? services.login->findUser(session->user) : std::nullopt;
+  if (!user) {
+    services.sessions.end(session->cookieValue.reveal());
+    return verifyFailed(services, result.refusal.empty() ? "Could not find user" : result.refusal);
+  }
+  const std::string info = infoDocument(services, *user);
+  session->tokenExpiry = result.tokenExpiry;
+  if (!services.sessions.renew(*session)) return verifyFailed(services, "The session has ended");
+  Response response = verifyEnvelope("ok", "", info);
+  announceSession(services, request, response, *session);
+  return response;
+}
+
+Response info(Services& services, Request& request) {
+  const auto user = services.login->findUser(sessionOf(request).user);
+  if (!user) return Response::text(403, "could not load session user data");
+  return Response::json(200, infoDocument(services, *user) + "\n");
+}
+
+Response version(Services& services) {
+  try {
+    return Response::json(200, versionDocument(services) + "\n");
+  } catch (const Error& error) {
+    log(services.env.log, LogLevel::Error, "the schema version cannot be read",
+        {{"reason", error.what()}});
+    return Response::text(503, "Error trying to get current database version");
+  }
+}
+
+}  // namespace
+
+void addSessionRoutes(http::Router& router, Services& services) {
+  const auto onlyVersion = [&services](Request&) { return version(services); };
+  router.add("GET", "/pp/v1/ping", onlyVersion);
+  router.add("GET", "/pp/v1/version", onlyVersion);
+  router.add("POST", "/pp/v1/auth/login/uaa",
+             [&services](Request& request) { return login(services, request); });
+  router.add("POST", "/pp/v1/auth/logout",
+             [&services](Request& request) { return logout(services, request); });
+  router.add("GET", "/api/v1/auth/verify",
+             [&services](Request& request) { return verify(services, request); });
+  router.add("GET", "/pp/v1/info",
+             http::wrap(accessSteps(services, RouteAccess::Session),
+                        [&services](Request& request) { return info(services, request); }));
+}
+
+}  // namespace stratos::console

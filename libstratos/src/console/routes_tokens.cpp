@@ -1,0 +1,63 @@
+#include "console/endpoint_json.hpp"
+#include "console/error_response.hpp"
+#include "console/json_writer.hpp"
+#include "console/pipeline.hpp"
+#include "console/routes.hpp"
+#include "stratos/auth/token_user.hpp"
+#include "stratos/http/form.hpp"
+
+namespace stratos::console {
+
+namespace {
+
+using http::Request;
+using http::Response;
+
+constexpr std::chrono::seconds kConnectTimeout{60};
+
+Response refusal(const endpoint::ConnectionChange& change) {
+  return change.plainText ? Response::text(change.status, change.message)
+                          : jsonError(change.status, change.message);
+}
+
+Response connect(Services& services, Request& request) {
+  const http::FormParameters form = http::readParameters(request);
+  const endpoint::ConnectionChange change = services.connector.connect(
+      callerOf(services, request), EndpointId{form.get("cnsi_guid")}, form,
+      form.get("system_shared") == "true", Deadline::after(kConnectTimeout));
+  if (!change.done) return refusal(change);
+
+  const auth::ConnectedUser user = auth::userOfToken(change.token, change.endpoint.type);
+  JsonWriter json;
+  json.beginObject()
+      .member("account", change.token.owner.str())
+      .member("token_expiry", change.token.expiry)
+      .key("api_endpoint");
+  writeUrl(json, change.endpoint.apiUrl);
+  json.member("admin", user.admin).key("user");
+  writeUser(json, user);
+  json.endObject();
+  Response response = Response::json(200, json.str());
+  response.headers.set("Content-Type", "application/json");
+  return response;
+}
+
+Response disconnect(Services& services, Request& request) {
+  const endpoint::ConnectionChange change = services.connector.disconnect(
+      callerOf(services, request), EndpointId{request.pathParam("cnsi_guid")});
+  return change.done ? Response::empty(200) : refusal(change);
+}
+
+}  // namespace
+
+void addTokenRoutes(http::Router& router, Services& services) {
+  const auto session = accessSteps(services, RouteAccess::Session);
+  router.add("POST", "/api/v1/tokens", http::wrap(session, [&services](Request& request) {
+               return connect(services, request);
+             }));
+  router.add(
+      "DELETE", "/api/v1/tokens/:cnsi_guid",
+      http::wrap(session, [&services](Request& request) { return disconnect(services, request); }));
+}
+
+}  // namespace stratos::console

@@ -1,0 +1,257 @@
+#include "stratos/db/database.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <vector>
+
+#include "db/driver.hpp"
+#include "stratos/base/annotations.hpp"
+#include "stratos/base/encoding.hpp"
+#include "stratos/base/error.hpp"
+
+namespace stratos::db {
+
+namespace detail {
+
+namespace {
+
+using DriverConnectionPtr = std::unique_ptr<DriverConnection>;
+
+// Idle connections, the last one used on top, and the number of all that are open.
+class Pool {
+ public:
+  Pool(std::unique_ptr<Driver> driver, const PoolOptions& options)
+      : driver_(std::move(driver)), options_(options) {
+    if (options_.maxConnections == 0) {
+      throw Error(ErrorCode::InvalidArgument, "A database pool needs at least one connection");
+    }
+  }
+
+  [[nodiscard]] DriverConnectionPtr acquire() {
+    const auto end = std::chrono::steady_clock::now() + options_.acquireTimeout;
+    for (;;) {
+      DriverConnectionPtr connection = takeIdleOrReserve(end);
+      if (!connection) return openReserved();
+      if (connection->isUsable()) return connection;
+      connection.reset();
+      forget();
+    }
+  }
+
+  void giveBack(DriverConnectionPtr connection) noexcept {
+    if (connection->isBroken()) {
+      connection.reset();
+      forget();
+      return;
+    }
+    {
+      const MutexLock lock(mutex_);
+      idle_.push_back(std::move(connection));
+    }
+    available_.notify_one();
+  }
+
+  void countStatement() noexcept { ++statements_; }
+  [[nodiscard]] std::uint64_t statements() const noexcept { return statements_; }
+  [[nodiscard]] const Driver& driver() const noexcept { return *driver_; }
+
+ private:
+  // An idle connection, or nothing when the caller may open one, which is counted already.
+  [[nodiscard]] DriverConnectionPtr takeIdleOrReserve(std::chrono::steady_clock::time_point end) {
+    MutexLock lock(mutex_);
+    while (idle_.empty() && open_ >= options_.maxConnections) {
+      if (available_.wait_until(lock, end) == std::cv_status::timeout && idle_.empty() &&
+          open_ >= options_.maxConnections) {
+        throw Error(ErrorCode::Unavailable, "All " + std::to_string(options_.maxConnections) +
+                                                " database connections are in use");
+      }
+    }
+    if (idle_.empty()) {
+      // Room for giveBack(), which must not fail.
+      idle_.reserve(++open_);
+      return nullptr;
+    }
+    DriverConnectionPtr connection = std::move(idle_.back());
+    idle_.pop_back();
+    return connection;
+  }
+
+  [[nodiscard]] DriverConnectionPtr openReserved() {
+    try {
+      return driver_->open();
+    } catch (...) {
+      forget();
+      throw;
+    }
+  }
+
+  void forget() noexcept {
+    {
+      const MutexLock lock(mutex_);
+      --open_;
+    }
+    available_.notify_one();
+  }
+
+  const std::unique_ptr<Driver> driver_;
+  const PoolOptions options_;
+  std::atomic<std::uint64_t> statements_{0};
+  Mutex mutex_;
+  std::condition_variable_any available_;
+  std::vector<DriverConnectionPtr> idle_ STRATOS_GUARDED_BY(mutex_);
+  std::size_t open_ STRATOS_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace
+
+std::string statementName(std::string_view sql) {
+  constexpr std::size_t kWords = 4;
+  std::string name;
+  std::size_t words = 0;
+  bool inWord = false;
+  for (const char c : sql) {
+    const bool isWord = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '*' || c == ',';
+    if (!isWord && c != ' ' && c != '\n') break;
+    if (isWord && !inWord) {
+      if (++words > kWords) break;
+      if (!name.empty()) name.push_back(' ');
+    }
+    if (isWord) name.push_back(c);
+    inWord = isWord;
+  }
+  return name.empty() ? "statement" : name;
+}
+
+}  // namespace detail
+
+class Connection::Impl {
+ public:
+  Impl(detail::Pool& pool, std::unique_ptr<detail::DriverConnection> driver)
+      : pool_(pool), driver_(std::move(driver)) {}
+  ~Impl() {
+    // A transaction that is still open here could not be rolled back.
+    if (inTransaction) driver_->markBroken();
+    pool_.giveBack(std::move(driver_));
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  [[nodiscard]] detail::Result run(std::string_view sql, const Parameters& parameters) {
+    pool_.countStatement();
+    return driver_->run(sql, parameters);
+  }
+  [[nodiscard]] detail::DriverConnection& driver() noexcept { return *driver_; }
+  [[nodiscard]] Dialect dialect() const noexcept { return pool_.driver().dialect(); }
+
+  bool inTransaction = false;
+
+ private:
+  detail::Pool& pool_;
+  std::unique_ptr<detail::DriverConnection> driver_;
+};
+
+Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Connection::~Connection() = default;
+Connection::Connection(Connection&&) noexcept = default;
+Connection& Connection::operator=(Connection&&) noexcept = default;
+
+std::int64_t Connection::execute(std::string_view sql, const Parameters& parameters) {
+  return impl_->run(sql, parameters).affected;
+}
+
+Rows Connection::query(std::string_view sql, const Parameters& parameters) {
+  return impl_->run(sql, parameters).rows;
+}
+
+std::optional<Row> Connection::queryOne(std::string_view sql, const Parameters& parameters) {
+  Rows rows = query(sql, parameters);
+  if (rows.empty()) return std::nullopt;
+  return std::move(rows.front());
+}
+
+Dialect Connection::dialect() const noexcept { return impl_->dialect(); }
+
+Transaction::Transaction(Connection& connection) : connection_(connection) {
+  if (connection_.impl_->inTransaction) {
+    throw Error(ErrorCode::Internal, "The connection is in a transaction already");
+  }
+  connection_.impl_->driver().begin();
+  connection_.impl_->inTransaction = true;
+}
+
+Transaction::~Transaction() {
+  if (!open_) return;
+  detail::DriverConnection& driver = connection_.impl_->driver();
+  connection_.impl_->inTransaction = false;
+  if (driver.isBroken()) return;
+  try {
+    driver.rollback();
+  } catch (const std::exception&) {
+    // Closing the connection rolls back as well.
+    driver.markBroken();
+  }
+}
+
+void Transaction::commit() {
+  if (!open_) throw Error(ErrorCode::Internal, "The transaction has ended already");
+  connection_.impl_->driver().commit();
+  open_ = false;
+  connection_.impl_->inTransaction = false;
+}
+
+void Transaction::lock(std::string_view key) {
+  if (connection_.dialect() != Dialect::PostgreSql) return;
+  (void)connection_.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+                          {std::string(key)});
+}
+
+class Database::Impl {
+ public:
+  Impl(std::unique_ptr<detail::Driver> driver, const PoolOptions& options)
+      : pool(std::move(driver), options) {}
+  detail::Pool pool;
+};
+
+Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Database::~Database() = default;
+
+std::unique_ptr<Database> Database::openSqlite(const SqliteOptions& options,
+                                               const PoolOptions& pool) {
+  return std::unique_ptr<Database>(
+      new Database(std::make_unique<Impl>(detail::makeSqliteDriver(options), pool)));
+}
+
+std::unique_ptr<Database> Database::openPostgreSql(const PostgreSqlOptions& options,
+                                                   const PoolOptions& pool) {
+#ifdef STRATOS_WITH_POSTGRESQL
+  return std::unique_ptr<Database>(
+      new Database(std::make_unique<Impl>(detail::makePostgreSqlDriver(options), pool)));
+#else
+  (void)options;
+  (void)pool;
+  throw Error(ErrorCode::InvalidArgument, "This build has no PostgreSQL driver");
+#endif
+}
+
+Connection Database::connect() {
+  auto driver = impl_->pool.acquire();
+  return Connection(std::make_unique<Connection::Impl>(impl_->pool, std::move(driver)));
+}
+
+void Database::transact(const std::function<void(Connection&, Transaction&)>& work) {
+  Connection connection = connect();
+  Transaction transaction(connection);
+  work(connection, transaction);
+  transaction.commit();
+}
+
+Dialect Database::dialect() const noexcept { return impl_->pool.driver().dialect(); }
+
+const std::string& Database::description() const noexcept {
+  return impl_->pool.driver().description();
+}
+
+std::uint64_t Database::statementCount() const noexcept { return impl_->pool.statements(); }
+
+}  // namespace stratos::db

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <Poco/Net/Context.h>
+#include <Poco/Net/StreamSocket.h>
+#include <openssl/ssl.h>
+
+#include "stratos/base/annotations.hpp"
+#include "stratos/base/deadline.hpp"
+#include "stratos/http/transport.hpp"
+
+namespace stratos::http::detail {
+
+/// Why there is no connection, or no more of it.
+struct Failure {
+  TransportFailure kind = TransportFailure::None;
+  std::string detail;
+};
+
+/// The TLS settings of each trust policy, made once: reading the system's roots takes milliseconds.
+/// Thread safety: safe from any thread.
+class TlsContexts {
+ public:
+  /// Throws Error(InvalidArgument) when the policy's PEM text holds no certificate.
+  [[nodiscard]] Poco::Net::Context::Ptr get(const TrustPolicy& trust);
+
+ private:
+  Mutex mutex_;
+  std::map<TrustPolicy, Poco::Net::Context::Ptr> contexts_ STRATOS_GUARDED_BY(mutex_);
+};
+
+/// A non-blocking TCP connection, with TLS on top once startTls() has run. TLS runs on OpenSSL
+/// itself: Poco's secure socket gives neither the verification result nor a host name check for
+/// loopback names, and its writes can raise SIGPIPE. One thread at a time.
+class Connection {
+ public:
+  enum class Status {
+    Done,
+    WouldBlock,
+    End,     ///< The peer has closed its side in an orderly way.
+    Failed,  ///< See failure().
+  };
+
+  Connection() = default;
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Connects to one of the host's addresses. Name resolution itself is the system's and ends by
+  /// the resolver's own time-outs. False: see failure().
+  [[nodiscard]] bool open(const std::string& host, std::uint16_t port, Deadline deadline);
+  /// Shakes hands, and checks the certificate for `host` if the context verifies.
+  [[nodiscard]] bool startTls(const Poco::Net::Context::Ptr& context, const std::string& host,
+                              Deadline deadline);
+
+  [[nodiscard]] Status tryRead(char* buffer, std::size_t capacity, std::size_t& count);
+  [[nodiscard]] Status tryWrite(std::string_view data, std::size_t& count);
+  /// Waits for `events` of poll(2); 0 when the deadline has passed.
+  [[nodiscard]] short wait(short events, Deadline deadline) const;
+  /// What the last call that would block waits for.
+  [[nodiscard]] short wantedEvents() const noexcept { return wanted_; }
+
+  /// tryRead() and wait(); never WouldBlock.
+  [[nodiscard]] Status read(char* buffer, std::size_t capacity, std::size_t& count,
+                            Deadline deadline);
+  /// Writes all of `data`; never WouldBlock or End.
+  [[nodiscard]] Status write(std::string_view data, Deadline deadline);
+
+  /// True when the peer has neither closed the connection nor sent anything unasked.
+  [[nodiscard]] bool isQuiet();
+  [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
+
+ private:
+  struct FreeSsl {
+    void operator()(SSL* ssl) const noexcept { SSL_free(ssl); }
+  };
+
+  bool fail(TransportFailure kind, std::string detail);
+  bool timeOut(const char* what);
+  [[nodiscard]] bool connectTo(const Poco::Net::SocketAddress& address, Deadline deadline);
+  [[nodiscard]] Status tlsStatus(int result);
+  void failTls();
+
+  Poco::Net::StreamSocket socket_;
+  int fd_ = -1;
+  Poco::Net::Context::Ptr context_;
+  std::unique_ptr<SSL, FreeSsl> ssl_;
+  bool established_ = false;
+  short wanted_ = 0;
+  Failure failure_;
+};
+
+}  // namespace stratos::http::detail

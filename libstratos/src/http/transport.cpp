@@ -1,0 +1,556 @@
+#include "stratos/http/transport.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <poll.h>
+
+#include "http/connection.hpp"
+#include "http/proxy_settings.hpp"
+#include "http/syntax.hpp"
+#include "stratos/base/annotations.hpp"
+#include "stratos/base/encoding.hpp"
+#include "stratos/base/error.hpp"
+#include "stratos/http/parser.hpp"
+
+namespace stratos::http {
+namespace {
+
+using detail::Connection;
+using detail::Failure;
+using Steady = std::chrono::steady_clock;
+
+constexpr std::size_t kReadBytes = 16 * 1024;
+// A body up to this size goes out in one piece with the head.
+constexpr std::size_t kJoinBytes = 16 * 1024;
+constexpr int kInterimLimit = 32;
+
+struct PoolKey {
+  bool secure = false;
+  std::string host;
+  std::uint16_t port = 0;
+  TrustPolicy trust;
+  bool proxied = false;
+
+  friend auto operator<=>(const PoolKey&, const PoolKey&) = default;
+};
+
+/// Idle connections by origin, youngest last. Thread safety: safe from any thread.
+class Pool {
+ public:
+  Pool(std::size_t maxPerOrigin, std::chrono::seconds lifetime)
+      : maxPerOrigin_(maxPerOrigin), lifetime_(lifetime) {}
+
+  /// A connection that is still usable as far as one can see; null when there is none.
+  std::unique_ptr<Connection> take(const PoolKey& key) {
+    for (;;) {
+      Idle idle;
+      {
+        const MutexLock lock(mutex_);
+        const auto it = idle_.find(key);
+        if (it == idle_.end()) return nullptr;
+        idle = std::move(it->second.back());
+        it->second.pop_back();
+        if (it->second.empty()) idle_.erase(it);
+      }
+      if (Steady::now() - idle.since < lifetime_ && idle.connection->isQuiet()) {
+        return std::move(idle.connection);
+      }
+    }
+  }
+
+  void put(const PoolKey& key, std::unique_ptr<Connection> connection) {
+    // Closed after the lock is released.
+    std::vector<Idle> closing;
+    const auto now = Steady::now();
+    const MutexLock lock(mutex_);
+    if (now - lastSweep_ > lifetime_ / 2) {
+      lastSweep_ = now;
+      sweep(now, closing);
+    }
+    std::vector<Idle>& list = idle_[key];
+    list.push_back({std::move(connection), now});
+    if (list.size() > maxPerOrigin_) {
+      closing.push_back(std::move(list.front()));
+      list.erase(list.begin());
+      if (list.empty()) idle_.erase(key);
+    }
+  }
+
+  std::size_t size() const {
+    const MutexLock lock(mutex_);
+    std::size_t count = 0;
+    for (const auto& [key, list] : idle_) count += list.size();
+    return count;
+  }
+
+  void clear() {
+    std::map<PoolKey, std::vector<Idle>> closing;
+    const MutexLock lock(mutex_);
+    closing.swap(idle_);
+  }
+
+ private:
+  struct Idle {
+    std::unique_ptr<Connection> connection;
+    Steady::time_point since;
+  };
+
+  void sweep(Steady::time_point now, std::vector<Idle>& closing) STRATOS_REQUIRES(mutex_) {
+    for (auto it = idle_.begin(); it != idle_.end();) {
+      auto& list = it->second;
+      const auto fresh = std::find_if(
+          list.begin(), list.end(), [&](const Idle& idle) { return now - idle.since < lifetime_; });
+      std::move(list.begin(), fresh, std::back_inserter(closing));
+      list.erase(list.begin(), fresh);
+      it = list.empty() ? idle_.erase(it) : std::next(it);
+    }
+  }
+
+  const std::size_t maxPerOrigin_;
+  const std::chrono::seconds lifetime_;
+  mutable Mutex mutex_;
+  std::map<PoolKey, std::vector<Idle>> idle_ STRATOS_GUARDED_BY(mutex_);
+  Steady::time_point lastSweep_ STRATOS_GUARDED_BY(mutex_) = Steady::now();
+};
+
+/// One request and its answer on one connection.
+class Exchange {
+ public:
+  Exchange(std::unique_ptr<Connection> connection, std::weak_ptr<Pool> pool, PoolKey key,
+           std::chrono::milliseconds idleTimeout, Deadline deadline)
+      : connection_(std::move(connection)),
+        pool_(std::move(pool)),
+        key_(std::move(key)),
+        idleTimeout_(idleTimeout),
+        deadline_(deadline),
+        parser_(std::make_unique<MessageParser>(MessageParser::Kind::Response)) {}
+
+  MessageParser& parser() { return *parser_; }
+  bool nothingSent() const { return !sent_; }
+  bool nothingReceived() const { return !received_; }
+  const Failure& failure() const { return failure_; }
+
+  /// Sends the request and reads the head of the final answer. What the body's source throws
+  /// passes through.
+  bool run(const std::string& method, std::string head, Body& body) {
+    parser_->setNoBodyExpected(method == "HEAD");
+    send(std::move(head), body);
+    // A peer that closes while it is being sent to may have said why.
+    const bool sendingFailed = failure_.kind != TransportFailure::None;
+    if (failure_.kind == TransportFailure::TimedOut) return false;
+    const Failure sendFailure = std::exchange(failure_, {});
+    while (!parser_->headComplete()) {
+      if (!receive()) {
+        if (sendingFailed) failure_ = sendFailure;
+        return false;
+      }
+    }
+    if (parser_->status() == 101) return fail("the peer switched protocols unasked");
+    finishIfComplete();
+    return true;
+  }
+
+  /// Reads more; false: see failure(). The end of the connection in the right place is no failure.
+  bool receive() {
+    if (buffer_.empty()) buffer_.resize(kReadBytes);
+    std::size_t count = 0;
+    switch (connection_->read(buffer_.data(), buffer_.size(), count, ioDeadline())) {
+      case Connection::Status::Done:
+        return feed(std::string_view{buffer_}.substr(0, count));
+      case Connection::Status::End:
+        parser_->feedEnd();
+        closed_ = true;
+        return parser_->messageComplete() || fail("the peer closed the connection too early");
+      case Connection::Status::WouldBlock:
+      case Connection::Status::Failed:
+        break;
+    }
+    failure_ = connection_->failure();
+    return false;
+  }
+
+  /// Gives the connection back or closes it, once the answer is complete.
+  void finishIfComplete() {
+    if (!parser_->messageComplete() || !connection_) return;
+    std::unique_ptr<Connection> connection = std::move(connection_);
+    if (!sentAll_ || surplus_ || closed_ || !parser_->keepAlive()) return;
+    if (const auto pool = pool_.lock()) pool->put(key_, std::move(connection));
+  }
+
+ private:
+  Deadline ioDeadline() const { return earliest(deadline_, Deadline::afterOrNever(idleTimeout_)); }
+
+  bool fail(std::string detail) {
+    failure_ = {TransportFailure::Broken, std::move(detail)};
+    return false;
+  }
+
+  bool feed(std::string_view data) {
+    received_ = true;
+    while (!data.empty()) {
+      data.remove_prefix(parser_->feed(data));
+      if (parser_->failure() != ParseFailure::None) {
+        return fail("the peer's answer is not valid HTTP: " + parser_->failureReason());
+      }
+      if (!parser_->messageComplete()) break;
+      const int status = parser_->status();
+      if (status >= 200 || status == 101) {
+        surplus_ = surplus_ || !data.empty();
+        break;
+      }
+      if (++interim_ > kInterimLimit) return fail("the peer sent too many interim answers");
+      parser_->next();
+    }
+    return true;
+  }
+
+  // Stops early without a failure when the final answer is there before all is sent.
+  void send(std::string data, Body& body) {
+    const bool chunked = !body.length();
+    std::uint64_t left = body.length().value_or(0);
+    if (!body.isStream() && left <= kJoinBytes) {
+      data += body.bytes();
+      sentAll_ = write(data);
+      return;
+    }
+    if (!write(data)) return;
+    if (!body.isStream()) {
+      sentAll_ = write(body.bytes());
+      return;
+    }
+    std::array<char, kReadBytes> buffer{};
+    while (const std::size_t count = body.read(buffer.data(), buffer.size())) {
+      const std::string_view piece{buffer.data(), count};
+      if (chunked) {
+        std::array<char, 24> size{};
+        const int digits = std::snprintf(size.data(), size.size(), "%zx\r\n", count);
+        data.assign(size.data(), static_cast<std::size_t>(digits)).append(piece).append("\r\n");
+        if (!write(data)) return;
+      } else {
+        if (count > left) {
+          throw Error(ErrorCode::InvalidArgument, "the request body is longer than announced");
+        }
+        left -= count;
+        if (!write(piece)) return;
+      }
+    }
+    if (left > 0) {
+      throw Error(ErrorCode::InvalidArgument, "the request body is shorter than announced");
+    }
+    sentAll_ = !chunked || write("0\r\n\r\n");
+  }
+
+  bool write(std::string_view data) {
+    while (!data.empty()) {
+      std::size_t count = 0;
+      const Connection::Status status = connection_->tryWrite(data, count);
+      if (status == Connection::Status::Done) {
+        sent_ = true;
+        data.remove_prefix(count);
+        continue;
+      }
+      if (status != Connection::Status::WouldBlock) {
+        failure_ = connection_->failure();
+        return false;
+      }
+      const short wanted = connection_->wantedEvents();
+      const short events = connection_->wait(static_cast<short>(wanted | POLLIN), ioDeadline());
+      if (events == 0) {
+        failure_ = {TransportFailure::TimedOut, "sending the request took too long"};
+        return false;
+      }
+      // A peer that answers instead of reading on has decided; waiting for it would be a deadlock.
+      if ((events & wanted) == 0) {
+        if (!receiveDuringSend() || parser_->headComplete()) return false;
+      }
+    }
+    return true;
+  }
+
+  bool receiveDuringSend() {
+    if (buffer_.empty()) buffer_.resize(kReadBytes);
+    std::size_t count = 0;
+    switch (connection_->tryRead(buffer_.data(), buffer_.size(), count)) {
+      case Connection::Status::Done:
+        return feed(std::string_view{buffer_}.substr(0, count));
+      case Connection::Status::WouldBlock:
+        return true;
+      case Connection::Status::End:
+        return fail("the peer closed the connection too early");
+      case Connection::Status::Failed:
+        break;
+    }
+    failure_ = connection_->failure();
+    return false;
+  }
+
+  std::unique_ptr<Connection> connection_;
+  std::weak_ptr<Pool> pool_;
+  PoolKey key_;
+  std::chrono::milliseconds idleTimeout_;
+  Deadline deadline_;
+  std::unique_ptr<MessageParser> parser_;
+  std::string buffer_;
+  Failure failure_;
+  int interim_ = 0;
+  bool sent_ = false;
+  bool sentAll_ = false;
+  bool received_ = false;
+  bool surplus_ = false;
+  bool closed_ = false;
+};
+
+class ResponseSource final : public BodySource {
+ public:
+  explicit ResponseSource(std::unique_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {}
+
+  std::size_t read(char* buffer, std::size_t capacity) override {
+    if (capacity == 0) return 0;
+    MessageParser& parser = exchange_->parser();
+    while (position_ == pending_.size()) {
+      pending_ = parser.takeBody();
+      position_ = 0;
+      if (!pending_.empty()) break;
+      if (parser.messageComplete()) return 0;
+      if (!exchange_->receive()) {
+        const Failure& failure = exchange_->failure();
+        throw Error(failure.kind == TransportFailure::TimedOut ? ErrorCode::DeadlineExceeded
+                                                               : ErrorCode::Unavailable,
+                    failure.detail);
+      }
+      // At once, not with the reader's last call: many readers stop at the announced length.
+      exchange_->finishIfComplete();
+    }
+    const std::size_t count = std::min(capacity, pending_.size() - position_);
+    std::memcpy(buffer, pending_.data() + position_, count);
+    position_ += count;
+    return count;
+  }
+
+ private:
+  std::unique_ptr<Exchange> exchange_;
+  std::string pending_;
+  std::size_t position_ = 0;
+};
+
+// Fields that belong to one connection, or that the transport sets from the body.
+bool isTransportField(std::string_view name) {
+  constexpr std::array<std::string_view, 10> kFields = {
+      "Host",       "Content-Length", "Transfer-Encoding", "Connection",
+      "Keep-Alive", "Expect",         "Proxy-Connection",  "TE",
+      "Trailer",    "Upgrade"};
+  return std::any_of(kFields.begin(), kFields.end(),
+                     [name](std::string_view field) { return equalsIgnoreCase(field, name); });
+}
+
+// RFC 9110 section 9.2.2.
+bool isIdempotent(const std::string& method) {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "TRACE" ||
+         method == "PUT" || method == "DELETE";
+}
+
+bool hasExpectedBody(const std::string& method) {
+  return method == "POST" || method == "PUT" || method == "PATCH";
+}
+
+ClientResponse failed(Failure failure) {
+  ClientResponse response;
+  response.failure = failure.kind;
+  response.detail = std::move(failure.detail);
+  return response;
+}
+
+std::string bracketed(const std::string& host) {
+  return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
+
+}  // namespace
+
+class PooledTransport::Impl {
+ public:
+  explicit Impl(PooledTransportOptions options)
+      : options_(std::move(options)),
+        proxies_(options_.httpProxy, options_.httpsProxy, options_.noProxy),
+        pool_(std::make_shared<Pool>(options_.maxIdlePerOrigin, options_.idleLifetime)) {}
+
+  ClientResponse send(ClientRequest request) {
+    const detail::ForwardProxy* proxy = proxies_.find(request.url);
+    const bool inflate = request.method != "HEAD" && !request.headers.has("Accept-Encoding") &&
+                         !request.headers.has("Range");
+    const std::string head = makeHead(request, proxy, inflate);
+    PoolKey key{
+        request.url.isSecure(), request.url.host(), request.url.port(), {}, proxy != nullptr};
+    if (key.secure) key.trust = request.trust;
+
+    for (bool fresh = false;;) {
+      std::unique_ptr<Connection> connection = fresh ? nullptr : pool_->take(key);
+      const bool reused = connection != nullptr;
+      if (!connection) {
+        connection = std::make_unique<Connection>();
+        Failure failure = connect(*connection, request, proxy);
+        if (failure.kind != TransportFailure::None) return failed(std::move(failure));
+      }
+      auto exchange = std::make_unique<Exchange>(std::move(connection), pool_, key,
+                                                 options_.idleTimeout, request.deadline);
+      if (exchange->run(request.method, head, request.body)) {
+        return makeResponse(std::move(exchange), inflate);
+      }
+      // The peer may close an idle connection just when it is used again. Without any byte of an
+      // answer that is what happened, but only an idempotent request, or one of which nothing was
+      // sent, is safe to repeat (RFC 9110 section 9.2.2).
+      const bool repeatable =
+          !request.body.isStream() && (isIdempotent(request.method) || exchange->nothingSent());
+      if (!reused || exchange->failure().kind != TransportFailure::Broken ||
+          !exchange->nothingReceived() || !repeatable) {
+        return failed(exchange->failure());
+      }
+      fresh = true;
+    }
+  }
+
+  std::size_t idleConnections() const { return pool_->size(); }
+  void clear() { pool_->clear(); }
+
+ private:
+  static std::string makeHead(const ClientRequest& request, const detail::ForwardProxy* proxy,
+                              bool acceptGzip) {
+    if (!detail::isToken(request.method) || request.method == "CONNECT") {
+      throw Error(ErrorCode::InvalidArgument, "the request method cannot be sent");
+    }
+    const bool absolute = proxy != nullptr && !request.url.isSecure();
+    std::string head = request.method + " ";
+    if (absolute) head += "http://" + request.url.authority();
+    head += request.url.requestTarget() + " HTTP/1.1\r\nHost: " + request.url.authority() + "\r\n";
+    if (absolute && !proxy->authorization.empty()) {
+      head += "Proxy-Authorization: " + proxy->authorization + "\r\n";
+    }
+    for (const auto& [name, value] : request.headers) {
+      if (!isTransportField(name)) head.append(name).append(": ").append(value).append("\r\n");
+    }
+    if (acceptGzip) head += "Accept-Encoding: gzip\r\n";
+    const auto length = request.body.length();
+    if (!length) {
+      head += "Transfer-Encoding: chunked\r\n";
+    } else if (*length > 0 || hasExpectedBody(request.method)) {
+      head += "Content-Length: " + std::to_string(*length) + "\r\n";
+    }
+    return head + "\r\n";
+  }
+
+  Failure connect(Connection& connection, const ClientRequest& request,
+                  const detail::ForwardProxy* proxy) {
+    const Url& url = request.url;
+    const Deadline deadline =
+        earliest(request.deadline, Deadline::afterOrNever(options_.connectTimeout));
+    // Before any packet is sent: a broken certificate text is the caller's mistake.
+    Poco::Net::Context::Ptr context;
+    if (url.isSecure()) context = contexts_.get(request.trust);
+    if (!connection.open(proxy != nullptr ? proxy->host : url.host(),
+                         proxy != nullptr ? proxy->port : url.port(), deadline)) {
+      return connection.failure();
+    }
+    if (!url.isSecure()) return {};
+    if (proxy != nullptr) {
+      Failure failure = openTunnel(connection, url, *proxy, deadline);
+      if (failure.kind != TransportFailure::None) return failure;
+    }
+    return connection.startTls(context, url.host(), deadline) ? Failure{} : connection.failure();
+  }
+
+  // RFC 9110 section 9.3.6.
+  static Failure openTunnel(Connection& connection, const Url& url,
+                            const detail::ForwardProxy& proxy, Deadline deadline) {
+    const std::string target = bracketed(url.host()) + ":" + std::to_string(url.port());
+    std::string head = "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n";
+    if (!proxy.authorization.empty()) {
+      head += "Proxy-Authorization: " + proxy.authorization + "\r\n";
+    }
+    head += "\r\n";
+    if (connection.write(head, deadline) != Connection::Status::Done) return connection.failure();
+    MessageParser parser(MessageParser::Kind::Response);
+    parser.setNoBodyExpected(true);
+    std::array<char, 4096> buffer{};
+    int interim = 0;
+    while (!parser.headComplete()) {
+      std::size_t count = 0;
+      const auto status = connection.read(buffer.data(), buffer.size(), count, deadline);
+      if (status == Connection::Status::End) {
+        return {TransportFailure::Broken, "the forward proxy closed the connection"};
+      }
+      if (status != Connection::Status::Done) return connection.failure();
+      std::string_view data{buffer.data(), count};
+      while (!data.empty()) {
+        data.remove_prefix(parser.feed(data));
+        if (parser.failure() != ParseFailure::None) {
+          return {TransportFailure::Broken, "the forward proxy does not speak HTTP"};
+        }
+        if (!parser.headComplete() || parser.status() >= 200) break;
+        if (++interim > kInterimLimit) {
+          return {TransportFailure::Broken, "the forward proxy sent too many interim answers"};
+        }
+        parser.next();
+      }
+      if (!data.empty()) {
+        return {TransportFailure::Broken, "the forward proxy sent data ahead of the tunnel"};
+      }
+    }
+    if (parser.status() / 100 != 2) {
+      return {TransportFailure::Refused, "the forward proxy refused the tunnel with status " +
+                                             std::to_string(parser.status())};
+    }
+    return {};
+  }
+
+  static ClientResponse makeResponse(std::unique_ptr<Exchange> exchange, bool inflate) {
+    MessageParser& parser = exchange->parser();
+    ClientResponse response;
+    response.status = parser.status();
+    response.reason = parser.reason();
+    response.headers = std::move(parser.headers());
+    response.headers.remove("Transfer-Encoding");
+    const bool hasBody = parser.hasBody();
+    if (!hasBody) return response;
+    const auto length = parser.contentLength();
+    if (parser.messageComplete()) {
+      response.body = Body(parser.takeBody());
+    } else {
+      response.body = Body(std::make_unique<ResponseSource>(std::move(exchange)), length);
+    }
+    if (!inflate) return response;
+    const std::string coding = toLower(trim(response.headers.get("Content-Encoding")));
+    const bool gzip = coding == "gzip" || coding == "x-gzip";
+    if (gzip || coding == "deflate") {
+      response.body = Body(makeInflatingSource(std::move(response.body), gzip));
+      response.headers.remove("Content-Encoding");
+      response.headers.remove("Content-Length");
+    }
+    return response;
+  }
+
+  const PooledTransportOptions options_;
+  const detail::ProxySettings proxies_;
+  detail::TlsContexts contexts_;
+  const std::shared_ptr<Pool> pool_;
+};
+
+PooledTransport::PooledTransport(PooledTransportOptions options)
+    : impl_(std::make_unique<Impl>(std::move(options))) {}
+
+PooledTransport::~PooledTransport() = default;
+
+ClientResponse PooledTransport::send(ClientRequest request) {
+  return impl_->send(std::move(request));
+}
+
+std::size_t PooledTransport::idleConnections() const { return impl_->idleConnections(); }
+
+void PooledTransport::clear() { impl_->clear(); }
+
+}  // namespace stratos::http

@@ -1,0 +1,80 @@
+#include "stratos/proxy/target.hpp"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "stratos/base/encoding.hpp"
+
+namespace stratos::proxy {
+
+namespace {
+
+/// Hosts beside the API of a foundation that the front end asks for by x-cap-api-host.
+constexpr std::array<std::string_view, 1> kHostLabels = {"autoscaler"};
+
+bool hasForbiddenByte(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte <= 0x20 || byte == 0x7f || c == '?' || c == '#';
+  });
+}
+
+/// Servers disagree about these: some end the path at a NUL, some strip a line break.
+bool hasControls(std::string_view decoded) {
+  return std::any_of(decoded.begin(), decoded.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+/// A segment that an endpoint could read as "go up": `..` in any escaping, also behind an escaped
+/// slash or backslash, also with a path parameter (`..;x`).
+bool climbs(std::string_view decoded) {
+  std::size_t start = 0;
+  while (start <= decoded.size()) {
+    auto end = decoded.find_first_of("/\\", start);
+    if (end == std::string_view::npos) end = decoded.size();
+    std::string_view part = decoded.substr(start, end - start);
+    part = part.substr(0, part.find(';'));
+    if (part == "..") return true;
+    start = end + 1;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<std::string> joinPath(std::string_view basePath, std::string_view rawRest) {
+  if (hasForbiddenByte(rawRest)) return std::nullopt;
+  std::vector<std::string> segments;
+  for (auto& segment : split(rawRest, '/')) {
+    if (segment.empty()) continue;
+    const auto decoded = percentDecode(segment);
+    if (!decoded) return std::nullopt;  // Where a broken escape leads is anybody's guess.
+    if (*decoded == ".") continue;
+    if (*decoded == "..") {
+      if (segments.empty()) return std::nullopt;
+      segments.pop_back();
+      continue;
+    }
+    if (climbs(*decoded) || hasControls(*decoded) || !isValidUtf8(*decoded)) return std::nullopt;
+    segments.push_back(std::move(segment));
+  }
+  while (!basePath.empty() && basePath.back() == '/') basePath.remove_suffix(1);
+  std::string path{basePath};
+  for (const auto& segment : segments) path.append("/").append(segment);
+  return path;
+}
+
+std::optional<std::string> overrideHost(const std::string& host, std::string_view label) {
+  if (label.empty() || label.find('.') != std::string_view::npos) return host;
+  if (std::find(kHostLabels.begin(), kHostLabels.end(), label) == kHostLabels.end()) {
+    return std::nullopt;
+  }
+  constexpr std::string_view kApi = "api.";
+  std::string result{label};
+  result += '.';
+  result += host.starts_with(kApi) ? host.substr(kApi.size()) : host;
+  return result;
+}
+
+}  // namespace stratos::proxy

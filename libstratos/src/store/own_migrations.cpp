@@ -1,0 +1,55 @@
+#include "store/upstream_schema.hpp"
+#include "stratos/store/schema.hpp"
+
+namespace stratos::store {
+
+namespace {
+
+// The first step of all, before upstream's: whether we created the database can be seen only as
+// long as upstream's history does not exist, and must be recorded together with that look.
+void createSettings(db::Connection& connection) {
+  const bool isTakenOver = db::hasTable(connection, kUpstreamHistoryTable);
+  connection.execute(
+      "CREATE TABLE stratos_settings ("
+      " name VARCHAR(255) NOT NULL, value TEXT NOT NULL, PRIMARY KEY (name))");
+  connection.execute(
+      "INSERT INTO stratos_settings (name, value) VALUES ($1, $2)",
+      {std::string(kCiphertextFormatSetting), std::string(isTakenOver ? "legacy" : "gcm")});
+}
+
+void createSessions(db::Connection& connection) {
+  connection.execute(
+      "CREATE TABLE stratos_sessions ("
+      " id_hash VARCHAR(64) NOT NULL, user_guid VARCHAR(255) NOT NULL,"
+      " token_expiry BIGINT NOT NULL, xsrf_token TEXT NOT NULL, created_at BIGINT NOT NULL,"
+      " expires_at BIGINT NOT NULL, PRIMARY KEY (id_hash))");
+  connection.execute("CREATE INDEX stratos_sessions_user ON stratos_sessions (user_guid)");
+  connection.execute("CREATE INDEX stratos_sessions_expiry ON stratos_sessions (expires_at)");
+}
+
+void createIndexes(db::Connection& connection) {
+  for (const char* index : {
+           "stratos_cnsis_api_endpoint ON cnsis (api_endpoint)",
+           "stratos_cnsis_creator ON cnsis (creator)",
+           "stratos_tokens_cnsi_user ON tokens (cnsi_guid, user_guid)",
+           "stratos_favorites_endpoint ON favorites (endpoint_id)",
+           "stratos_api_keys_user ON api_keys (user_guid)",
+           "stratos_session_data_session ON session_data (session, groupName)",
+           "stratos_analysis_user ON analysis (user_guid, endpoint)",
+           "stratos_helm_charts_repository ON helm_charts (repo_name, name)",
+       }) {
+    connection.execute(std::string("CREATE INDEX IF NOT EXISTS ") + index);
+  }
+}
+
+}  // namespace
+
+std::vector<db::Migration> ownMigrations() {
+  return {
+      {1, "settings", createSettings},
+      {2, "sessions", createSessions},
+      {3, "indexes on upstream's tables", createIndexes},
+  };
+}
+
+}  // namespace stratos::store

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "stratos/testing/fake_uaa.hpp"
+
+namespace stratos::testing {
+
+struct FakeCloudControllerOptions {
+  FakeUpstreamOptions server = {};
+  std::size_t apps = 2000;
+  bool v2 = true;            ///< Serves /v2 and links to it.
+  bool rootDocument = true;  ///< Serves GET /.
+};
+
+/// A Cloud Controller with generated applications: the v3 API, the part of v2 that the 4.8 front
+/// end uses, and an echo below /v3/echo/ and /base/ that reports what arrived.
+///
+/// Everything but the discovery documents asks the FakeUaa about the bearer token. The echo answers
+/// without a token too, but refuses a bad one.
+///
+/// Thread safety: all members may be called concurrently.
+/// Lifetime: `uaa` and `clock` must outlive it.
+class STRATOS_EXPORT FakeCloudController {
+ public:
+  FakeCloudController(const Clock& clock, const FakeUaa& uaa,
+                      FakeCloudControllerOptions options = {});
+  ~FakeCloudController();
+  FakeCloudController(const FakeCloudController&) = delete;
+  FakeCloudController& operator=(const FakeCloudController&) = delete;
+
+  [[nodiscard]] FakeUpstream& server() noexcept;
+  [[nodiscard]] const std::string& url() const noexcept;
+
+  void setV2(bool on);
+  void setRootDocument(bool on);
+  /// Requests refused because of their token.
+  [[nodiscard]] std::uint64_t unauthorizedCount() const;
+  [[nodiscard]] std::size_t appCount() const;
+  /// The GUID of the app that was generated as number `index`, from 0.
+  [[nodiscard]] std::string appGuid(std::size_t index) const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stratos::testing

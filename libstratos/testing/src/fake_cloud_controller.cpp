@@ -1,0 +1,777 @@
+#include "stratos/testing/fake_cloud_controller.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <ctime>
+#include <map>
+#include <set>
+
+#include "json.hpp"
+#include "stratos/base/annotations.hpp"
+#include "stratos/base/encoding.hpp"
+#include "stratos/base/error.hpp"
+#include "support.hpp"
+
+namespace stratos::testing {
+namespace {
+
+constexpr std::size_t kOrganizations = 10;
+constexpr std::size_t kSpaces = 40;
+constexpr std::size_t kDomains = 3;
+constexpr std::size_t kServiceInstances = 60;
+/// 2024-01-01T00:00:00Z, when the first generated object was made; the others follow by the minute.
+constexpr std::int64_t kEpoch = 1'704'067'200;
+
+enum class Kind { App, Organization, Space, Route, ServiceInstance, Domain };
+
+struct Record {
+  std::string guid;
+  std::string name;
+  std::int64_t createdAt = 0;
+  std::int64_t updatedAt = 0;
+  std::string organization;
+  std::string space;
+  std::string parent;  ///< A route's domain.
+  std::string app;     ///< A route's destination.
+  bool started = true;
+};
+
+struct KindInfo {
+  Kind kind;
+  std::string_view v3;
+  std::string_view v2;
+  std::string_view title;  ///< As in the not-found texts.
+  int v2NotFoundCode;
+  std::string_view v2NotFound;
+};
+
+constexpr std::array<KindInfo, 6> kKinds{{
+    {Kind::App, "apps", "apps", "App", 100004, "CF-AppNotFound"},
+    {Kind::Organization, "organizations", "organizations", "Organization", 30003,
+     "CF-OrganizationNotFound"},
+    {Kind::Space, "spaces", "spaces", "Space", 40004, "CF-SpaceNotFound"},
+    {Kind::Route, "routes", "routes", "Route", 210002, "CF-RouteNotFound"},
+    {Kind::ServiceInstance, "service_instances", "service_instances", "Service instance", 60004,
+     "CF-ServiceInstanceNotFound"},
+    {Kind::Domain, "domains", "domains", "Domain", 130002, "CF-DomainNotFound"},
+}};
+
+std::string toTimestamp(std::int64_t seconds) {
+  const std::time_t time = seconds;
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  std::array<char, 32> text{};
+  const auto size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return {text.data(), size};
+}
+
+Json reference(const std::string& guid) {
+  return Json::object({{"data", Json::object({{"guid", guid}})}});
+}
+
+Json href(const std::string& url) { return Json::object({{"href", url}}); }
+
+Reply v3Error(int status, int code, const std::string& title, const std::string& detail) {
+  return jsonReply(
+      status,
+      Json::object({{"errors", Json{Json::Array{Json::object(
+                                   {{"code", code}, {"title", title}, {"detail", detail}})}}}})
+          .dump());
+}
+
+Reply v2Error(int status, int code, const std::string& title, const std::string& description) {
+  return jsonReply(
+      status,
+      Json::object({{"description", description}, {"error_code", title}, {"code", code}}).dump());
+}
+
+std::optional<std::size_t> parseCount(const std::string& text) {
+  std::size_t value = 0;
+  const auto* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, value);
+  if (text.empty() || parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
+  return value;
+}
+
+struct Page {
+  std::size_t number = 1;
+  std::size_t size = 50;
+};
+
+}  // namespace
+
+class FakeCloudController::Impl {
+ public:
+  Impl(const Clock& clock, const FakeUaa& uaa, FakeCloudControllerOptions options)
+      : clock_(clock),
+        uaa_(uaa),
+        v2_(options.v2),
+        rootDocument_(options.rootDocument),
+        server_(options.server) {
+    generate(options.apps);
+    server_.handle("/", [this](const ReceivedRequest& r) { return dispatch(r); });
+    server_.setUnauthorizedReply([](const ReceivedRequest& r) { return invalidToken(r); });
+  }
+  ~Impl() { server_.stop(); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  void generate(std::size_t apps);
+  Reply dispatch(const ReceivedRequest& request);
+  Reply v3(const ReceivedRequest& request, const std::vector<std::string>& parts)
+      STRATOS_REQUIRES(mutex_);
+  Reply v2(const ReceivedRequest& request, const std::vector<std::string>& parts)
+      STRATOS_REQUIRES(mutex_);
+  Reply v3List(const ReceivedRequest& request, const KindInfo& kind) STRATOS_REQUIRES(mutex_);
+  Reply v2List(const ReceivedRequest& request, const KindInfo& kind) STRATOS_REQUIRES(mutex_);
+  Reply createApp(const ReceivedRequest& request) STRATOS_REQUIRES(mutex_);
+  Reply changeApp(const ReceivedRequest& request, Record& app,
+                  const std::vector<std::string>& parts) STRATOS_REQUIRES(mutex_);
+  Reply createV2(const ReceivedRequest& request, const KindInfo& kind) STRATOS_REQUIRES(mutex_);
+  Reply root() STRATOS_REQUIRES(mutex_);
+  Reply v2Info();
+  Reply echo(const ReceivedRequest& request);
+  Reply job(const std::string& guid) STRATOS_REQUIRES(mutex_);
+  Json toV3(Kind kind, const Record& record) const;
+  Json toV2(const KindInfo& kind, const Record& record) const;
+  Record* find(Kind kind, const std::string& guid) STRATOS_REQUIRES(mutex_);
+  /// The refusal, when the request's token is not good enough.
+  std::optional<Reply> authorize(const ReceivedRequest& request, bool mayBeAbsent);
+
+  static Reply invalidToken(const ReceivedRequest& request) {
+    return request.path().starts_with("/v2")
+               ? v2Error(401, 1000, "CF-InvalidAuthToken", "Invalid Auth Token")
+               : v3Error(401, 1000, "CF-InvalidAuthToken", "Invalid Auth Token");
+  }
+
+  [[nodiscard]] const std::string& url() const noexcept { return server_.url(); }
+  [[nodiscard]] std::string webSocketUrl() const {
+    return (url().starts_with("https") ? "wss" : "ws") + url().substr(url().find(':'));
+  }
+
+  const Clock& clock_;
+  const FakeUaa& uaa_;
+  mutable Mutex mutex_;
+  bool v2_ STRATOS_GUARDED_BY(mutex_);
+  bool rootDocument_ STRATOS_GUARDED_BY(mutex_);
+  std::map<Kind, std::vector<Record>> records_ STRATOS_GUARDED_BY(mutex_);
+  std::map<std::string, int> jobs_ STRATOS_GUARDED_BY(mutex_);  ///< How often each was asked for.
+  std::uint64_t unauthorized_ STRATOS_GUARDED_BY(mutex_) = 0;
+  FakeUpstream server_;
+};
+
+void FakeCloudController::Impl::generate(std::size_t apps) {
+  const MutexLock lock(mutex_);
+  const auto add = [this](Kind kind, const std::string& name, std::size_t index)
+                       STRATOS_REQUIRES(mutex_) -> Record& {
+    Record record;
+    record.guid = stableGuid(std::to_string(static_cast<int>(kind)), name);
+    record.name = name;
+    record.createdAt = kEpoch + static_cast<std::int64_t>(index) * 60;
+    record.updatedAt = record.createdAt;
+    return records_[kind].emplace_back(std::move(record));
+  };
+  const auto numbered = [](const char* stem, std::size_t index) {
+    std::array<char, 32> digits{};
+    const int size = std::snprintf(digits.data(), digits.size(), "-%05zu", index);
+    return stem + std::string{digits.data(), static_cast<std::size_t>(size)};
+  };
+  for (std::size_t i = 0; i < kOrganizations; ++i) add(Kind::Organization, numbered("org", i), i);
+  for (std::size_t i = 0; i < kSpaces; ++i) {
+    Record& space = add(Kind::Space, numbered("space", i), i);
+    space.organization = records_[Kind::Organization][i % kOrganizations].guid;
+  }
+  for (std::size_t i = 0; i < kDomains; ++i) {
+    add(Kind::Domain, "apps" + std::to_string(i) + ".example.com", i);
+  }
+  const auto place = [this](Record& record, std::size_t index) STRATOS_REQUIRES(mutex_) {
+    const Record& space = records_[Kind::Space][index % kSpaces];
+    record.space = space.guid;
+    record.organization = space.organization;
+  };
+  for (std::size_t i = 0; i < apps; ++i) {
+    Record& app = add(Kind::App, numbered("app", i), i);
+    app.started = i % 3 != 2;
+    place(app, i);
+    const std::string guid = app.guid;
+    Record& route = add(Kind::Route, numbered("route", i), i);
+    route.parent = records_[Kind::Domain][i % kDomains].guid;
+    route.app = guid;
+    place(route, i);
+  }
+  for (std::size_t i = 0; i < kServiceInstances; ++i) {
+    place(add(Kind::ServiceInstance, numbered("service", i), i), i);
+  }
+}
+
+Record* FakeCloudController::Impl::find(Kind kind, const std::string& guid) {
+  std::vector<Record>& all = records_[kind];
+  const auto found =
+      std::find_if(all.begin(), all.end(), [&](const Record& r) { return r.guid == guid; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+std::optional<Reply> FakeCloudController::Impl::authorize(const ReceivedRequest& request,
+                                                          bool mayBeAbsent) {
+  const bool absent = request.headerCount("Authorization") == 0;
+  if (absent && mayBeAbsent) return std::nullopt;
+  const bool isV2 = request.path().starts_with("/v2");
+  const auto token = bearerToken(request);
+  const auto info = token ? uaa_.findAccessToken(*token) : std::nullopt;
+  if (!info) {
+    const MutexLock lock(mutex_);
+    ++unauthorized_;
+    if (!absent) return invalidToken(request);
+    return isV2 ? v2Error(401, 10002, "CF-NotAuthenticated", "Authentication error")
+                : v3Error(401, 10002, "CF-NotAuthenticated", "Authentication error");
+  }
+  if (mayBeAbsent) return std::nullopt;
+  const bool reading = request.method == "GET" || request.method == "HEAD";
+  const bool admin = info->hasScope("cloud_controller.admin");
+  if (!admin && !info->hasScope(reading ? "cloud_controller.read" : "cloud_controller.write")) {
+    const char* text = "You are not authorized to perform the requested action";
+    return isV2 ? v2Error(403, 10003, "CF-NotAuthorized", text)
+                : v3Error(403, 10003, "CF-NotAuthorized", text);
+  }
+  return std::nullopt;
+}
+
+Reply FakeCloudController::Impl::dispatch(const ReceivedRequest& request) {
+  const std::string path = request.path();
+  if (path == "/v3/echo" || path.starts_with("/v3/echo/") || path == "/base" ||
+      path.starts_with("/base/")) {
+    if (auto refusal = authorize(request, true)) return *std::move(refusal);
+    return echo(request);
+  }
+  std::vector<std::string> parts;
+  for (std::string& part : split(path, '/')) {
+    if (!part.empty()) parts.push_back(std::move(part));
+  }
+  {
+    const MutexLock lock(mutex_);
+    if (parts.empty() && rootDocument_) return root();
+    if (parts.empty()) return v3Error(404, 10000, "CF-NotFound", "Unknown request");
+    if (parts[0] == "v2" && !v2_) return v2Error(404, 10000, "CF-NotFound", "Unknown request");
+    if (parts == std::vector<std::string>{"v2", "info"}) return v2Info();
+    if (parts == std::vector<std::string>{"v3"} ||
+        parts == std::vector<std::string>{"v3", "info"}) {
+      return v3(request, parts);
+    }
+  }
+  if (auto refusal = authorize(request, false)) return *std::move(refusal);
+  const MutexLock lock(mutex_);
+  Reply reply = parts[0] == "v2"   ? v2(request, parts)
+                : parts[0] == "v3" ? v3(request, parts)
+                                   : v3Error(404, 10000, "CF-NotFound", "Unknown request");
+  reply.headers.emplace_back("X-VCAP-Request-ID", randomHex(16));
+  return reply;
+}
+
+Reply FakeCloudController::Impl::root() {
+  const auto versioned = [](const std::string& link, const char* version) {
+    return Json::object({{"href", link}, {"meta", Json::object({{"version", version}})}});
+  };
+  Json::Object links{{"self", href(url())}};
+  links.emplace_back("cloud_controller_v2", v2_ ? versioned(url() + "/v2", "2.236.0") : Json{});
+  links.emplace_back("cloud_controller_v3", versioned(url() + "/v3", "3.171.0"));
+  links.emplace_back("network_policy_v0", href(url() + "/networking/v0/external"));
+  links.emplace_back("network_policy_v1", href(url() + "/networking/v1/external"));
+  links.emplace_back("login", href(uaa_.url()));
+  links.emplace_back("uaa", href(uaa_.url()));
+  links.emplace_back("credhub", nullptr);
+  links.emplace_back("routing", href(url() + "/routing"));
+  links.emplace_back("logging", href(webSocketUrl()));
+  links.emplace_back("log_cache", href(url()));
+  links.emplace_back("log_stream", href(url()));
+  links.emplace_back(
+      "app_ssh",
+      Json::object({{"href", "127.0.0.1:2222"},
+                    {"meta", Json::object({{"host_key_fingerprint",
+                                            "SHA256:c2ltdWxhdGVkLWhvc3Qta2V5LWZpbmdlcnByaW50"},
+                                           {"oauth_client", "ssh-proxy"}})}}));
+  return jsonReply(200, Json::object({{"links", links}}).dump());
+}
+
+Reply FakeCloudController::Impl::v2Info() {
+  return jsonReply(200, Json::object({{"name", "stratos-sim"},
+                                      {"build", ""},
+                                      {"support", ""},
+                                      {"version", 0},
+                                      {"description", "Simulated foundation"},
+                                      {"authorization_endpoint", uaa_.url()},
+                                      {"token_endpoint", uaa_.url()},
+                                      {"min_cli_version", nullptr},
+                                      {"min_recommended_cli_version", nullptr},
+                                      {"app_ssh_endpoint", "127.0.0.1:2222"},
+                                      {"app_ssh_host_key_fingerprint",
+                                       "SHA256:c2ltdWxhdGVkLWhvc3Qta2V5LWZpbmdlcnByaW50"},
+                                      {"app_ssh_oauth_client", "ssh-proxy"},
+                                      {"doppler_logging_endpoint", webSocketUrl()},
+                                      {"routing_endpoint", url() + "/routing"},
+                                      {"api_version", "2.236.0"},
+                                      {"osbapi_version", "2.15"}})
+                            .dump());
+}
+
+Reply FakeCloudController::Impl::echo(const ReceivedRequest& request) {
+  Json::Array headers;
+  for (const auto& [name, value] : request.headers) {
+    headers.emplace_back(Json::Array{Json{name}, Json{value}});
+  }
+  Reply reply = jsonReply(200, Json::object({{"method", request.method},
+                                             {"target", request.target},
+                                             {"version", request.version},
+                                             {"headers", headers},
+                                             {"bodyLength", request.bodySize},
+                                             {"bodySha256", toHex(sha256(request.body))},
+                                             {"connection", request.connection},
+                                             {"secure", request.secure}})
+                                   .dump());
+  reply.headers.emplace_back("X-Echo", "yes");
+  return reply;
+}
+
+Json FakeCloudController::Impl::toV3(Kind kind, const Record& record) const {
+  Json::Object out{{"guid", record.guid},
+                   {"created_at", toTimestamp(record.createdAt)},
+                   {"updated_at", toTimestamp(record.updatedAt)},
+                   {"name", record.name}};
+  const Json metadata =
+      Json::object({{"labels", Json::object({})}, {"annotations", Json::object({})}});
+  const std::string_view collection =
+      std::find_if(kKinds.begin(), kKinds.end(), [&](const KindInfo& k) {
+        return k.kind == kind;
+      })->v3;
+  Json::Object links{{"self", href(url() + "/v3/" + std::string{collection} + "/" + record.guid)}};
+  switch (kind) {
+    case Kind::App: {
+      out.emplace_back("state", record.started ? "STARTED" : "STOPPED");
+      out.emplace_back(
+          "lifecycle",
+          Json::object({{"type", "buildpack"},
+                        {"data", Json::object({{"buildpacks", Json::strings({"go_buildpack"})},
+                                               {"stack", "cflinuxfs4"}})}}));
+      out.emplace_back("relationships", Json::object({{"space", reference(record.space)}}));
+      links.emplace_back("space", href(url() + "/v3/spaces/" + record.space));
+      for (const char* action : {"start", "stop"}) {
+        links.emplace_back(
+            action,
+            Json::object({{"href", url() + "/v3/apps/" + record.guid + "/actions/" + action},
+                          {"method", "POST"}}));
+      }
+      break;
+    }
+    case Kind::Organization:
+      out.emplace_back("suspended", false);
+      break;
+    case Kind::Space:
+      out.emplace_back("relationships",
+                       Json::object({{"organization", reference(record.organization)}}));
+      break;
+    case Kind::Route:
+      out.emplace_back("protocol", "http");
+      out.emplace_back("host", record.name);
+      out.emplace_back("path", "");
+      out.emplace_back("url", record.name + ".apps.example.com");
+      out.emplace_back(
+          "destinations",
+          Json{Json::Array{Json::object({{"guid", stableGuid("destination", record.guid)},
+                                         {"app", Json::object({{"guid", record.app}})},
+                                         {"port", 8080},
+                                         {"protocol", "http1"}})}});
+      out.emplace_back("relationships", Json::object({{"space", reference(record.space)},
+                                                      {"domain", reference(record.parent)}}));
+      break;
+    case Kind::ServiceInstance:
+      out.emplace_back("type", "managed");
+      out.emplace_back("tags", Json::Array{});
+      out.emplace_back(
+          "last_operation",
+          Json::object({{"type", "create"}, {"state", "succeeded"}, {"description", ""}}));
+      out.emplace_back("relationships", Json::object({{"space", reference(record.space)}}));
+      break;
+    case Kind::Domain:
+      out.emplace_back("internal", false);
+      out.emplace_back("supported_protocols", Json::strings({"http"}));
+      break;
+  }
+  out.emplace_back("metadata", metadata);
+  out.emplace_back("links", links);
+  return Json{out};
+}
+
+Json FakeCloudController::Impl::toV2(const KindInfo& kind, const Record& record) const {
+  const std::string self = "/v2/" + std::string{kind.v2} + "/" + record.guid;
+  Json::Object entity{{"name", record.name}};
+  if (!record.space.empty()) {
+    entity.emplace_back("space_guid", record.space);
+    entity.emplace_back("space_url", "/v2/spaces/" + record.space);
+  } else if (!record.organization.empty()) {
+    entity.emplace_back("organization_guid", record.organization);
+    entity.emplace_back("organization_url", "/v2/organizations/" + record.organization);
+  }
+  if (kind.kind == Kind::App) {
+    entity.emplace_back("state", record.started ? "STARTED" : "STOPPED");
+    entity.emplace_back("memory", 256);
+    entity.emplace_back("instances", 1);
+    entity.emplace_back("disk_quota", 1024);
+    entity.emplace_back("package_state", "STAGED");
+    entity.emplace_back("detected_buildpack", "go");
+    entity.emplace_back("routes_url", self + "/routes");
+  } else if (kind.kind == Kind::Organization) {
+    entity.emplace_back("status", "active");
+    entity.emplace_back("spaces_url", self + "/spaces");
+  } else if (kind.kind == Kind::Route) {
+    entity.emplace_back("host", record.name);
+    entity.emplace_back("domain_guid", record.parent);
+  }
+  return Json::object({{"metadata", Json::object({{"guid", record.guid},
+                                                  {"url", self},
+                                                  {"created_at", toTimestamp(record.createdAt)},
+                                                  {"updated_at", toTimestamp(record.updatedAt)}})},
+                       {"entity", entity}});
+}
+
+Reply FakeCloudController::Impl::v3List(const ReceivedRequest& request, const KindInfo& kind) {
+  static const std::set<std::string> kKnown{
+      "page",    "per_page",       "order_by",           "names",     "guids", "space_guids",
+      "include", "label_selector", "organization_guids", "app_guids", "hosts"};
+  const auto bad = [](const std::string& detail) {
+    return v3Error(400, 10005, "CF-BadQueryParameter", "The query parameter is invalid: " + detail);
+  };
+  const auto fields = decodeForm(request.query());
+  if (!fields) return bad("malformed escape");
+  Page page;
+  std::string order = "created_at";
+  std::string kept;
+  std::map<std::string, std::set<std::string>> filters;
+  for (const auto& [name, value] : *fields) {
+    if (name.empty() && value.empty()) continue;
+    if (!kKnown.contains(name)) return bad("Unknown query parameter(s): '" + name + "'");
+    if (name == "page" || name == "per_page") {
+      const auto count = parseCount(value);
+      const std::size_t limit = name == "page" ? 1'000'000 : 5000;
+      if (!count || *count < 1 || *count > limit) {
+        return bad(name == "page" ? "Page must be a positive integer"
+                                  : "Per page must be between 1 and 5000");
+      }
+      (name == "page" ? page.number : page.size) = *count;
+      continue;
+    }
+    if (name == "order_by") {
+      order = value;
+    } else if (name != "include" && name != "label_selector") {
+      for (std::string& item : split(value, ',')) filters[name].insert(std::move(item));
+    }
+    kept += encodeFormValue(name) + "=" + encodeFormValue(value) + "&";
+  }
+  const bool descending = order.starts_with("-");
+  const std::string key = descending ? order.substr(1) : order;
+  if (key != "name" && key != "created_at" && key != "updated_at") {
+    return bad("Order by can only be: 'created_at', 'updated_at', 'name'");
+  }
+  std::vector<const Record*> matches;
+  for (const Record& record : records_[kind.kind]) {
+    const bool all = std::all_of(filters.begin(), filters.end(), [&](const auto& filter) {
+      const std::string& value = filter.first == "guids"                ? record.guid
+                                 : filter.first == "space_guids"        ? record.space
+                                 : filter.first == "organization_guids" ? record.organization
+                                 : filter.first == "app_guids"          ? record.app
+                                                                        : record.name;
+      return filter.second.contains(value);
+    });
+    if (all) matches.push_back(&record);
+  }
+  std::stable_sort(matches.begin(), matches.end(), [&](const Record* a, const Record* b) {
+    if (descending) std::swap(a, b);
+    if (key == "name") return a->name < b->name;
+    return key == "created_at" ? a->createdAt < b->createdAt : a->updatedAt < b->updatedAt;
+  });
+  const std::size_t pages = std::max<std::size_t>(1, (matches.size() + page.size - 1) / page.size);
+  const auto link = [&](std::size_t number) {
+    return href(url() + "/v3/" + std::string{kind.v3} + "?" + kept +
+                "page=" + std::to_string(number) + "&per_page=" + std::to_string(page.size));
+  };
+  Json::Array resources;
+  const std::size_t begin = std::min(matches.size(), (page.number - 1) * page.size);
+  const std::size_t end = std::min(matches.size(), begin + page.size);
+  for (std::size_t i = begin; i < end; ++i) resources.push_back(toV3(kind.kind, *matches[i]));
+  return jsonReply(
+      200, Json::object(
+               {{"pagination",
+                 Json::object({{"total_results", std::uint64_t{matches.size()}},
+                               {"total_pages", std::uint64_t{pages}},
+                               {"first", link(1)},
+                               {"last", link(pages)},
+                               {"next", page.number < pages ? link(page.number + 1) : Json{}},
+                               {"previous", page.number > 1 ? link(page.number - 1) : Json{}}})},
+                {"resources", resources}})
+               .dump());
+}
+
+Reply FakeCloudController::Impl::v3(const ReceivedRequest& request,
+                                    const std::vector<std::string>& parts) {
+  if (parts.size() == 1) {
+    Json::Object links{{"self", href(url() + "/v3")}};
+    for (const KindInfo& kind : kKinds) {
+      links.emplace_back(std::string{kind.v3}, href(url() + "/v3/" + std::string{kind.v3}));
+    }
+    return jsonReply(200, Json::object({{"links", links}}).dump());
+  }
+  if (parts[1] == "info" && parts.size() == 2) {
+    return jsonReply(
+        200,
+        Json::object(
+            {{"build", ""},
+             {"cli_version", Json::object({{"minimum", ""}, {"recommended", ""}})},
+             {"custom", Json::object({})},
+             {"description", "Simulated foundation"},
+             {"name", "stratos-sim"},
+             {"version", 0},
+             {"links", Json::object({{"self", href(url() + "/v3/info")}, {"support", href("")}})}})
+            .dump());
+  }
+  if (parts[1] == "jobs" && parts.size() == 3) return job(parts[2]);
+  const auto kind = std::find_if(kKinds.begin(), kKinds.end(),
+                                 [&](const KindInfo& k) { return k.v3 == parts[1]; });
+  const auto unknown = [] { return v3Error(404, 10000, "CF-NotFound", "Unknown request"); };
+  if (kind == kKinds.end()) return unknown();
+  const bool reading = request.method == "GET" || request.method == "HEAD";
+  if (parts.size() == 2) {
+    if (reading) return v3List(request, *kind);
+    if (kind->kind == Kind::App && request.method == "POST") return createApp(request);
+    return unknown();
+  }
+  Record* record = find(kind->kind, parts[2]);
+  if (record == nullptr) {
+    return v3Error(404, 10010, "CF-ResourceNotFound", std::string{kind->title} + " not found");
+  }
+  if (parts.size() == 3 && reading) return jsonReply(200, toV3(kind->kind, *record).dump());
+  if (kind->kind == Kind::App) return changeApp(request, *record, parts);
+  return unknown();
+}
+
+Reply FakeCloudController::Impl::createApp(const ReceivedRequest& request) {
+  std::map<std::string, std::string> body;
+  try {
+    body = parseFlatObject(request.body);
+  } catch (const Error&) {
+    return v3Error(400, 1001, "CF-MessageParseError", "Request invalid due to parse error");
+  }
+  const auto refuse = [](const std::string& text) {
+    return v3Error(422, 10008, "CF-UnprocessableEntity", text);
+  };
+  const std::string name = body["name"];
+  const Record* space = find(Kind::Space, body["relationships.space.data.guid"]);
+  if (name.empty()) return refuse("Name must be a string");
+  if (space == nullptr) {
+    return refuse("Invalid space. Ensure that the space exists and you have access to it.");
+  }
+  for (const Record& app : records_[Kind::App]) {
+    if (app.name == name && app.space == space->guid) {
+      return refuse("App with the name '" + name + "' already exists.");
+    }
+  }
+  Record app;
+  const std::string id = randomHex(16);
+  app.guid = stableGuid("created", id);
+  app.name = name;
+  app.createdAt = app.updatedAt = toUnixSeconds(clock_.now());
+  app.space = space->guid;
+  app.organization = space->organization;
+  app.started = false;
+  records_[Kind::App].push_back(app);
+  return jsonReply(201, toV3(Kind::App, app).dump());
+}
+
+Reply FakeCloudController::Impl::changeApp(const ReceivedRequest& request, Record& app,
+                                           const std::vector<std::string>& parts) {
+  if (request.method == "PATCH" && parts.size() == 3) {
+    try {
+      const auto body = parseFlatObject(request.body);
+      if (const auto name = body.find("name"); name != body.end()) app.name = name->second;
+    } catch (const Error&) {
+      return v3Error(400, 1001, "CF-MessageParseError", "Request invalid due to parse error");
+    }
+    app.updatedAt = toUnixSeconds(clock_.now());
+    return jsonReply(200, toV3(Kind::App, app).dump());
+  }
+  if (request.method == "POST" && parts.size() == 5 && parts[3] == "actions" &&
+      (parts[4] == "start" || parts[4] == "stop" || parts[4] == "restart")) {
+    app.started = parts[4] != "stop";
+    app.updatedAt = toUnixSeconds(clock_.now());
+    return jsonReply(200, toV3(Kind::App, app).dump());
+  }
+  if (request.method == "DELETE" && parts.size() == 3) {
+    const std::string guid = app.guid;
+    std::erase_if(records_[Kind::App], [&](const Record& r) { return r.guid == guid; });
+    const std::string jobGuid = stableGuid("job", randomHex(16));
+    jobs_[jobGuid] = 0;
+    Reply reply;
+    reply.status = 202;
+    reply.headers = {{"Location", url() + "/v3/jobs/" + jobGuid}};
+    return reply;
+  }
+  return v3Error(404, 10000, "CF-NotFound", "Unknown request");
+}
+
+Reply FakeCloudController::Impl::job(const std::string& guid) {
+  const auto found = jobs_.find(guid);
+  if (found == jobs_.end()) return v3Error(404, 10010, "CF-ResourceNotFound", "Job not found");
+  // The first look finds a job at work, so that callers must poll.
+  const bool complete = found->second++ > 0;
+  const std::string time = toTimestamp(toUnixSeconds(clock_.now()));
+  return jsonReply(
+      200, Json::object({{"guid", guid},
+                         {"created_at", time},
+                         {"updated_at", time},
+                         {"operation", "app.delete"},
+                         {"state", complete ? "COMPLETE" : "PROCESSING"},
+                         {"errors", Json::Array{}},
+                         {"warnings", Json::Array{}},
+                         {"links", Json::object({{"self", href(url() + "/v3/jobs/" + guid)}})}})
+               .dump());
+}
+
+Reply FakeCloudController::Impl::v2List(const ReceivedRequest& request, const KindInfo& kind) {
+  const auto fields = decodeForm(request.query());
+  Page page;
+  std::string kept;
+  bool descending = false;
+  std::vector<std::pair<std::string, std::string>> filters;
+  for (const auto& [name, value] : fields.value_or(FormFields{})) {
+    if (name == "page" || name == "results-per-page") {
+      const auto count = parseCount(value);
+      if (!count || *count < 1 || (name != "page" && *count > 100)) {
+        return v2Error(400, 10005, "CF-BadQueryParameter",
+                       "The query parameter is invalid: " + name);
+      }
+      (name == "page" ? page.number : page.size) = *count;
+      continue;
+    }
+    if (name == "order-direction") descending = value == "desc";
+    if (name == "q") {
+      const auto colon = value.find(':');
+      if (colon == std::string::npos) {
+        return v2Error(400, 10005, "CF-BadQueryParameter", "The query parameter is invalid");
+      }
+      filters.emplace_back(value.substr(0, colon), value.substr(colon + 1));
+    }
+    kept += "&" + encodeFormValue(name) + "=" + encodeFormValue(value);
+  }
+  std::vector<const Record*> matches;
+  for (const Record& record : records_[kind.kind]) {
+    const bool all = std::all_of(filters.begin(), filters.end(), [&](const auto& filter) {
+      const std::string& value = filter.first == "space_guid"          ? record.space
+                                 : filter.first == "organization_guid" ? record.organization
+                                                                       : record.name;
+      return value == filter.second;
+    });
+    if (all) matches.push_back(&record);
+  }
+  if (descending) std::reverse(matches.begin(), matches.end());
+  const std::size_t pages = (matches.size() + page.size - 1) / page.size;
+  const auto link = [&](std::size_t number) {
+    return Json{"/v2/" + std::string{kind.v2} + "?page=" + std::to_string(number) +
+                "&results-per-page=" + std::to_string(page.size) + kept};
+  };
+  Json::Array resources;
+  const std::size_t begin = std::min(matches.size(), (page.number - 1) * page.size);
+  const std::size_t end = std::min(matches.size(), begin + page.size);
+  for (std::size_t i = begin; i < end; ++i) resources.push_back(toV2(kind, *matches[i]));
+  return jsonReply(200,
+                   Json::object({{"total_results", std::uint64_t{matches.size()}},
+                                 {"total_pages", std::uint64_t{pages}},
+                                 {"prev_url", page.number > 1 ? link(page.number - 1) : Json{}},
+                                 {"next_url", page.number < pages ? link(page.number + 1) : Json{}},
+                                 {"resources", resources}})
+                       .dump());
+}
+
+Reply FakeCloudController::Impl::createV2(const ReceivedRequest& request, const KindInfo& kind) {
+  std::map<std::string, std::string> body;
+  try {
+    body = parseFlatObject(request.body);
+  } catch (const Error&) {
+    return v2Error(400, 1001, "CF-MessageParseError", "Request invalid due to parse error");
+  }
+  Record made;
+  made.guid = stableGuid("created", randomHex(16));
+  made.name = body["name"];
+  made.createdAt = made.updatedAt = toUnixSeconds(clock_.now());
+  made.space = body["space_guid"];
+  const Record* space = find(Kind::Space, made.space);
+  if (made.name.empty() || space == nullptr) {
+    return v2Error(400, 10001, "CF-InvalidRelation", "name and space_guid are needed");
+  }
+  made.organization = space->organization;
+  records_[kind.kind].push_back(made);
+  return jsonReply(201, toV2(kind, made).dump());
+}
+
+Reply FakeCloudController::Impl::v2(const ReceivedRequest& request,
+                                    const std::vector<std::string>& parts) {
+  const auto unknown = [] { return v2Error(404, 10000, "CF-NotFound", "Unknown request"); };
+  if (parts.size() < 2) return unknown();
+  const auto kind = std::find_if(kKinds.begin(), kKinds.end(),
+                                 [&](const KindInfo& k) { return k.v2 == parts[1]; });
+  if (kind == kKinds.end()) return unknown();
+  const bool reading = request.method == "GET" || request.method == "HEAD";
+  if (parts.size() == 2) {
+    if (reading) return v2List(request, *kind);
+    const bool creatable = kind->kind == Kind::App || kind->kind == Kind::ServiceInstance;
+    return creatable && request.method == "POST" ? createV2(request, *kind) : unknown();
+  }
+  const Record* record = find(kind->kind, parts[2]);
+  if (record == nullptr) {
+    return v2Error(404, kind->v2NotFoundCode, std::string{kind->v2NotFound},
+                   "The " + toLower(kind->title) + " could not be found: " + parts[2]);
+  }
+  if (parts.size() != 3) return unknown();
+  if (reading) return jsonReply(200, toV2(*kind, *record).dump());
+  if (request.method == "DELETE") {
+    const std::string guid = record->guid;
+    std::erase_if(records_[kind->kind], [&](const Record& r) { return r.guid == guid; });
+    Reply reply;
+    reply.status = 204;
+    return reply;
+  }
+  return unknown();
+}
+
+FakeCloudController::FakeCloudController(const Clock& clock, const FakeUaa& uaa,
+                                         FakeCloudControllerOptions options)
+    : impl_(std::make_unique<Impl>(clock, uaa, std::move(options))) {}
+FakeCloudController::~FakeCloudController() = default;
+
+FakeUpstream& FakeCloudController::server() noexcept { return impl_->server_; }
+const std::string& FakeCloudController::url() const noexcept { return impl_->url(); }
+
+void FakeCloudController::setV2(bool on) {
+  const MutexLock lock(impl_->mutex_);
+  impl_->v2_ = on;
+}
+
+void FakeCloudController::setRootDocument(bool on) {
+  const MutexLock lock(impl_->mutex_);
+  impl_->rootDocument_ = on;
+}
+
+std::uint64_t FakeCloudController::unauthorizedCount() const {
+  const MutexLock lock(impl_->mutex_);
+  return impl_->unauthorized_;
+}
+
+std::size_t FakeCloudController::appCount() const {
+  const MutexLock lock(impl_->mutex_);
+  return impl_->records_.at(Kind::App).size();
+}
+
+std::string FakeCloudController::appGuid(std::size_t index) const {
+  const MutexLock lock(impl_->mutex_);
+  return impl_->records_.at(Kind::App).at(index).guid;
+}
+
+}  // namespace stratos::testing

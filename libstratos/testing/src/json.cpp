@@ -1,0 +1,97 @@
+#include "json.hpp"
+
+#include <Poco/Exception.h>
+#include <Poco/JSON/Object.h>
+#include <Poco/JSON/Parser.h>
+
+#include "stratos/base/error.hpp"
+
+namespace stratos::testing {
+namespace {
+
+void writeString(std::string& out, std::string_view text) {
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  out += '"';
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (byte < 0x20) {
+      out += "\\u00";
+      out += kDigits[byte >> 4U];
+      out += kDigits[byte & 0xFU];
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+void flatten(const Poco::JSON::Object& object, const std::string& prefix,
+             std::map<std::string, std::string>& out) {
+  for (const auto& [name, value] : object) {
+    if (value.type() == typeid(Poco::JSON::Object::Ptr)) {
+      flatten(*value.extract<Poco::JSON::Object::Ptr>(), prefix + name + ".", out);
+    } else if (value.isString() || value.isNumeric() || value.isBoolean()) {
+      out[prefix + name] = value.convert<std::string>();
+    }
+  }
+}
+
+}  // namespace
+
+std::string Json::dump() const {
+  std::string out;
+  write(out);
+  return out;
+}
+
+void Json::write(std::string& out) const {
+  if (std::holds_alternative<std::nullptr_t>(value_)) {
+    out += "null";
+  } else if (const auto* flag = std::get_if<bool>(&value_)) {
+    out += *flag ? "true" : "false";
+  } else if (const auto* number = std::get_if<std::int64_t>(&value_)) {
+    out += std::to_string(*number);
+  } else if (const auto* text = std::get_if<std::string>(&value_)) {
+    writeString(out, *text);
+  } else if (const auto* array = std::get_if<Array>(&value_)) {
+    out += '[';
+    bool first = true;
+    for (const Json& item : *array) {
+      if (!first) out += ',';
+      first = false;
+      item.write(out);
+    }
+    out += ']';
+  } else {
+    out += '{';
+    bool first = true;
+    for (const auto& [name, member] : std::get<Object>(value_)) {
+      if (!first) out += ',';
+      first = false;
+      writeString(out, name);
+      out += ':';
+      member.write(out);
+    }
+    out += '}';
+  }
+}
+
+std::map<std::string, std::string> parseFlatObject(std::string_view text) {
+  std::map<std::string, std::string> out;
+  try {
+    Poco::JSON::Parser parser;
+    const auto parsed = parser.parse(std::string{text});
+    if (parsed.type() != typeid(Poco::JSON::Object::Ptr)) {
+      throw Error(ErrorCode::InvalidArgument, "not a JSON object");
+    }
+    flatten(*parsed.extract<Poco::JSON::Object::Ptr>(), "", out);
+  } catch (const Poco::Exception& e) {
+    throw Error(ErrorCode::InvalidArgument, "not JSON: " + e.displayText());
+  }
+  return out;
+}
+
+}  // namespace stratos::testing
