@@ -1,0 +1,199 @@
+#include "application.hpp"
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "certificate.hpp"
+#include "http_server.hpp"
+#include "log_sink.hpp"
+#include "server_config.hpp"
+#include "signals.hpp"
+#include "storage.hpp"
+#include "stratos/base/error.hpp"
+#include "stratos/console/console.hpp"
+#include "stratos/crypto/random.hpp"
+#include "stratos/ext/cloud_foundry.hpp"
+#include "stratos/http/static_files.hpp"
+#include "stratos/store/schema.hpp"
+#include "upgrade_gate.hpp"
+
+namespace stratos::server {
+namespace {
+
+constexpr std::chrono::minutes kSweepInterval{3};
+constexpr std::chrono::seconds kUpgradePoll{1};
+
+void warn(LogSink& log, Warnings& warnings) {
+  for (const std::string& warning : warnings) stratos::log(log, LogLevel::Warning, warning);
+  warnings.clear();
+}
+
+// False when the stop was requested before `time` had passed.
+bool pauseFor(std::chrono::milliseconds time, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any condition;
+  std::unique_lock lock(mutex);
+  condition.wait_for(lock, stop, time, [] { return false; });
+  return !stop.stop_requested();
+}
+
+void listen(HttpServer& server, const ServerConfig& config, LogSink& log) {
+  std::string addresses;
+  if (config.https) {
+    const SystemClock clock;
+    const CertificatePair pair = obtainCertificate(config.certificate, clock.now(), log);
+    const auto tls = makeServerContext(pair);
+    stratos::log(log, LogLevel::Info, "certificate",
+                 {{"origin", pair.origin}, {"sha256", fingerprintSha256(pair.chainPem)}});
+    if (expiryOf(pair.chainPem) <= clock.now()) {
+      stratos::log(log, LogLevel::Warning, "the certificate has expired");
+    }
+    ListenAddress bound = *config.https;
+    bound.port = server.listen(bound, tls);
+    addresses = "https=" + bound.str();
+  }
+  if (config.http) {
+    ListenAddress bound = *config.http;
+    bound.port = server.listen(bound);
+    addresses.append(addresses.empty() ? "" : " ").append("http=" + bound.str());
+  }
+  server.start();
+  stratos::log(log, LogLevel::Info, "listening " + addresses);
+}
+
+// While the upgrade lock exists, nothing but its answer is served. False when asked to stop.
+bool waitForUpgrade(const ServerConfig& config, LogSink& log, const std::stop_token& stop) {
+  UpgradeGate gate(config.upgradeLock, nullptr);
+  if (!gate.isLocked()) return true;
+  stratos::log(log, LogLevel::Warning, "waiting for the end of an upgrade",
+               {{"lock", config.upgradeLock->string()}});
+  HttpServer server(gate, log, config.server);
+  listen(server, config, log);
+  while (gate.isLocked()) {
+    if (!pauseFor(kUpgradePoll, stop)) return false;
+  }
+  static_cast<void>(server.stop(config.shutdownTimeout));
+  return true;
+}
+
+std::unique_ptr<http::Handler> openFrontEnd(const ServerConfig& config, LogSink& log) {
+  std::error_code error;
+  if (config.uiPath.empty() || !std::filesystem::is_directory(config.uiPath, error)) {
+    stratos::log(log, LogLevel::Info, "front end: none, serving the API only",
+                 {{"ui_path", config.uiPath.string()}});
+    return nullptr;
+  }
+  stratos::log(log, LogLevel::Info, "front end", {{"ui_path", config.uiPath.string()}});
+  return std::make_unique<http::StaticFiles>(config.uiPath);
+}
+
+// Removes expired sessions now and then.
+std::jthread startSweeper(Console& console, LogSink& log) {
+  return std::jthread([&console, &log](const std::stop_token& stop) {
+    while (pauseFor(kSweepInterval, stop)) {
+      try {
+        console.sweep();
+      } catch (const std::exception& e) {
+        stratos::log(log, LogLevel::Warning, "cannot remove expired sessions",
+                     {{"reason", e.what()}});
+      }
+    }
+  });
+}
+
+// True when the process may end in order; false when requests had to be cut.
+bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
+                const std::stop_token& stop) {
+  const Settings settings(chain);
+  crypto::SystemRandom random;
+  const SystemClock clock;
+  Warnings warnings;
+
+  const auto database = openDatabase(config.database, log, stop);
+  const store::SchemaReport schema = store::migrateSchema(*database, log);
+  stratos::log(log, LogLevel::Info, "database",
+               {{"place", database->description()},
+                {"schema", store::reportedSchemaVersion(*database)},
+                {"created", schema.wasEmpty}});
+  const crypto::TokenCipher cipher = store::openCipher(*database, config.keys, random);
+  stratos::log(log, LogLevel::Info, "encryption key",
+               {{"origin", config.keyOrigin},
+                {"writes", cipher.writeFormat() == crypto::CipherFormat::Gcm
+                               ? "AES-256-GCM"
+                               : "AES-CFB, as upstream does, so that going back stays possible"},
+                {"previous_keys", config.keys.size() - 1}});
+  store::SettingsStore stored(*database);
+  const auto known = static_cast<std::ptrdiff_t>(chain.warnings().size());
+  chain.setDatabase(stored.configGroup("env"), &mayComeFromDatabase);
+  warnings.assign(chain.warnings().begin() + known, chain.warnings().end());
+
+  ConsoleOptions options = loadConsoleOptions(settings, warnings);
+  warn(log, warnings);
+  options.session.secret = obtainSessionSecret(options.session.secret, stored, cipher, random, log);
+  stratos::log(log, LogLevel::Info, "sign-in",
+               {{"type", options.authType == AuthType::Local ? "local users" : "UAA"},
+                {"uaa", options.uaa.baseUrl},
+                {"admin_scope", options.adminScope}});
+
+  http::PooledTransport transport(config.transport);
+  std::vector<std::unique_ptr<Extension>> extensions;
+  extensions.push_back(ext::makeCloudFoundry());
+  Console console(std::move(options), {*database, cipher, transport, clock, random, log},
+                  std::move(extensions), openFrontEnd(config, log));
+  UpgradeGate gate(config.upgradeLock, &console);
+  HttpServer server(gate, log, config.server);
+  listen(server, config, log);
+  {
+    const std::jthread sweeper = startSweeper(console, log);
+    waitForStop(stop);
+    stratos::log(log, LogLevel::Info, "stopping",
+                 {{"requests_in_flight", server.activeRequests()}});
+  }
+  const bool drained = server.stop(config.shutdownTimeout);
+  if (!drained && server.activeRequests() > 0) {
+    // Their handlers wait for endpoints; destroying the console would wait as long.
+    stratos::log(log, LogLevel::Warning, "stopped with requests in flight",
+                 {{"requests", server.activeRequests()}});
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+int serve(SettingMap environment, const LookupPlaces& places) {
+  const SignalWatcher signals;
+  LookupChain chain(std::move(environment), places);
+  const Settings settings(chain);
+  Warnings warnings = chain.warnings();
+  const LogConfig logConfig = loadLogConfig(settings, warnings);
+  DescriptorLogSink log(logConfig.format, logConfig.level);
+  try {
+    const ServerConfig config = loadServerConfig(settings, warnings);
+    warn(log, warnings);
+    if (!waitForUpgrade(config, log, signals.stopToken())) return EXIT_SUCCESS;
+    if (!runConsole(config, chain, log, signals.stopToken())) std::_Exit(EXIT_SUCCESS);
+    stratos::log(log, LogLevel::Info, "stopped");
+    return EXIT_SUCCESS;
+  } catch (const Error& e) {
+    warn(log, warnings);
+    if (e.code() == ErrorCode::Cancelled && signals.stopToken().stop_requested()) {
+      stratos::log(log, LogLevel::Info, "stopped before the start was complete");
+      return EXIT_SUCCESS;
+    }
+    stratos::log(log, LogLevel::Error, "cannot start", {{"reason", e.what()}});
+  } catch (const std::exception& e) {
+    stratos::log(log, LogLevel::Error, "cannot start", {{"reason", e.what()}});
+  }
+  return EXIT_FAILURE;
+}
+
+}  // namespace stratos::server

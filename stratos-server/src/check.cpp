@@ -1,0 +1,193 @@
+#include "check.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <ostream>
+#include <string>
+
+#include <unistd.h>
+
+#include "certificate.hpp"
+#include "server_config.hpp"
+#include "settings.hpp"
+#include "storage.hpp"
+#include "stratos/base/error.hpp"
+#include "stratos/base/url.hpp"
+#include "stratos/crypto/random.hpp"
+#include "stratos/http/cookie.hpp"
+#include "stratos/http/transport.hpp"
+#include "stratos/store/schema.hpp"
+#include "stratos/store/settings_store.hpp"
+
+namespace stratos::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::seconds kUaaTime{10};
+constexpr std::uintmax_t kMaxCopyBytes = 2ULL * 1024 * 1024 * 1024;
+
+class Report {
+ public:
+  explicit Report(std::ostream& out) : out_(out) {}
+
+  /// Runs `step`, which returns what it found or throws what is wrong.
+  void run(const std::string& subject, const std::function<std::string()>& step) {
+    try {
+      const std::string found = step();
+      out_ << "ok       " << subject << ": " << found << "\n";
+    } catch (const std::exception& e) {
+      failed_ = true;
+      out_ << "problem  " << subject << ": " << e.what() << "\n";
+    }
+  }
+  void note(const std::string& text) { out_ << "note     " << text << "\n"; }
+  [[nodiscard]] int status() const { return failed_ ? EXIT_FAILURE : EXIT_SUCCESS; }
+
+ private:
+  std::ostream& out_;
+  bool failed_ = false;
+};
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "stratos-check-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+      throw Error(ErrorCode::Unavailable, "Cannot make a temporary folder");
+    }
+    path_ = name;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  [[nodiscard]] const fs::path& path() const noexcept { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+void readSettings(db::Database& database, LookupChain& chain) {
+  chain.setDatabase(store::SettingsStore(database).configGroup("env"), &mayComeFromDatabase);
+}
+
+// Migrates a copy and proves the key on it: what the start would do, without doing it.
+std::string checkSqlite(const DatabaseConfig& config,
+                        const std::vector<crypto::EncryptionKey>& keys, LookupChain& chain) {
+  const fs::path file(config.sqlite.file);
+  if (!fs::exists(file) || config.deleteReason) {
+    const fs::path folder = file.parent_path().empty() ? fs::path(".") : file.parent_path();
+    if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+      throw Error(ErrorCode::Unavailable, "SQLITE_DB_DIR (" + folder.string() +
+                                              ") cannot be written; change its owner or mode");
+    }
+    return "SQLite, " + file.string() + " would be made";
+  }
+  if (::access(file.c_str(), R_OK | W_OK) != 0) {
+    throw Error(ErrorCode::Unavailable,
+                file.string() + " cannot be read and written; change its owner or mode");
+  }
+  if (fs::file_size(file) > kMaxCopyBytes) return file.string() + ", too large to be tried";
+  const TemporaryFolder folder;
+  db::SqliteOptions copy;
+  copy.file = (folder.path() / "copy.db").string();
+  fs::copy_file(file, copy.file);
+  if (fs::exists(file.string() + "-wal")) fs::copy_file(file.string() + "-wal", copy.file + "-wal");
+  const auto database = db::Database::openSqlite(copy);
+  NullLogSink silent;
+  const store::SchemaReport schema = store::migrateSchema(*database, silent);
+  crypto::SystemRandom random;
+  static_cast<void>(store::openCipher(*database, keys, random));
+  readSettings(*database, chain);
+  return "SQLite, " + file.string() + ", the key fits, " +
+         std::to_string(schema.upstreamApplied + schema.ownApplied) + " migrations to apply";
+}
+
+std::string checkPostgreSql(const DatabaseConfig& config, LookupChain& chain) {
+  const auto database = db::Database::openPostgreSql(config.postgreSql);
+  static_cast<void>(database->connect().query("SELECT 1"));
+  std::string schema = "empty, the schema would be made";
+  if (db::Connection connection = database->connect(); db::hasTable(connection, "config")) {
+    schema = "schema " + std::to_string(store::reportedSchemaVersion(*database));
+    readSettings(*database, chain);
+  }
+  return database->description() + ", " + schema;
+}
+
+std::string checkCertificate(const ServerConfig& config) {
+  if (!config.https) return "not needed, plain HTTP only";
+  const SystemClock clock;
+  const auto pair = findCertificate(config.certificate, clock.now());
+  if (!pair) return "none yet, a self-signed one would be made";
+  static_cast<void>(makeServerContext(*pair));
+  const TimePoint expiry = expiryOf(pair->chainPem);
+  if (expiry <= clock.now()) {
+    throw Error(ErrorCode::InvalidArgument,
+                pair->origin + " has expired on " + http::formatHttpDate(expiry) + "; replace it");
+  }
+  return pair->origin + ", valid until " + http::formatHttpDate(expiry);
+}
+
+std::string checkUaa(const ServerConfig& config, const ConsoleOptions& options) {
+  http::PooledTransport transport(config.transport);
+  http::ClientRequest request{"GET", Url::parse(options.uaa.baseUrl + "/info"), {}, {}, {}};
+  request.headers.set("Accept", "application/json");
+  request.trust = options.uaa.trust;
+  request.deadline = Deadline::after(kUaaTime);
+  const http::ClientResponse response = transport.send(std::move(request));
+  if (response.failed()) {
+    const bool tls = response.failure == http::TransportFailure::Tls;
+    throw Error(
+        ErrorCode::Unavailable,
+        options.uaa.baseUrl + " cannot be reached: " + response.detail +
+            (tls ? "; install its CA, or set SKIP_SSL_VALIDATION=true if you accept the risk"
+                 : "; check UAA_ENDPOINT, the network and the proxy settings"));
+  }
+  if (response.status != 200) {
+    throw Error(ErrorCode::Unavailable, options.uaa.baseUrl + "/info answers " +
+                                            std::to_string(response.status) +
+                                            "; UAA_ENDPOINT does not name a UAA");
+  }
+  return options.uaa.baseUrl + " answers";
+}
+
+}  // namespace
+
+int check(SettingMap environment, std::ostream& out, const LookupPlaces& places) {
+  LookupChain chain(std::move(environment), places);
+  const Settings settings(chain);
+  Report report(out);
+  Warnings warnings = chain.warnings();
+  std::optional<ServerConfig> config;
+  report.run("settings", [&] {
+    static_cast<void>(loadLogConfig(settings, warnings));
+    config = loadServerConfig(settings, warnings);
+    return std::string("understood");
+  });
+  std::optional<ConsoleOptions> options;
+  if (config) {
+    report.run("encryption key", [&] { return "from " + config->keyOrigin; });
+    report.run("database", [&] {
+      return config->database.dialect == db::Dialect::Sqlite
+                 ? checkSqlite(config->database, config->keys, chain)
+                 : checkPostgreSql(config->database, chain);
+    });
+    report.run("certificate", [&] { return checkCertificate(*config); });
+  }
+  // After the database, which may hold these settings.
+  report.run("sign-in", [&] {
+    options = loadConsoleOptions(settings, warnings);
+    return std::string(options->authType == AuthType::Local ? "local users" : "UAA");
+  });
+  if (config && options && options->authType == AuthType::Remote) {
+    report.run("UAA", [&] { return checkUaa(*config, *options); });
+  }
+  for (const std::string& warning : warnings) report.note(warning);
+  return report.status();
+}
+
+}  // namespace stratos::server

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <Poco/Net/Context.h>
+
+#include "http_exchange.hpp"
+#include "stratos/base/log.hpp"
+#include "stratos/http/message.hpp"
+#include "stratos/http/parser.hpp"
+
+namespace stratos::server {
+
+/// Where to listen. An empty host means every address, IPv6 and IPv4; port 0 any free port.
+struct ListenAddress {
+  std::string host;
+  std::uint16_t port = 0;
+
+  /// Parses `host:port`, `:port` or `[ipv6]:port`. Throws Error(InvalidArgument) naming `setting`.
+  [[nodiscard]] static ListenAddress parse(const std::string& text, const std::string& setting);
+  [[nodiscard]] std::string str() const;
+};
+
+struct HttpServerOptions {
+  http::ParserLimits parser;
+  ExchangeLimits exchange;
+  /// From the first byte of a request (or of the TLS handshake) to the end of its head.
+  std::chrono::milliseconds headTimeout{10'000};
+  /// Of a connection between requests.
+  std::chrono::milliseconds idleTimeout{75'000};
+  /// Requests that are answered at the same time; further ones wait. A request holds a thread while
+  /// its endpoint thinks, so this is far above the number of cores; it is a bound at all because
+  /// each costs a stack, buffers and up to two database connections. 64 such threads cost about 10
+  /// MiB.
+  std::size_t workers = 64;
+  std::size_t maxConnections = 4'096;
+};
+
+/// An HTTP/1.1 server for a Handler.
+///
+/// One thread watches the listeners and all connections that are not being answered: idle ones,
+/// ones in their TLS handshake, ones whose head is incomplete. None of these holds a worker. A
+/// worker takes a connection that has become readable, answers every complete request in it and
+/// gives it back. Thread safety: all members may be called concurrently, listen() before start()
+/// only.
+class HttpServer {
+ public:
+  /// `handler` and `log` must outlive the server.
+  HttpServer(http::Handler& handler, LogSink& log, HttpServerOptions options = {});
+  /// Stops without waiting for requests in flight to be answered, but waits for their handlers.
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  /// Binds and listens; connections wait for start(). `tls` is null for plain HTTP. Returns the
+  /// port. Throws Error(Unavailable) that names the address when it cannot be had.
+  std::uint16_t listen(const ListenAddress& address, const Poco::Net::Context::Ptr& tls = nullptr);
+  /// The port of the `index`th listener.
+  [[nodiscard]] std::uint16_t port(std::size_t index = 0) const;
+  void start();
+
+  /// Refuses new connections, closes idle ones and waits up to `drain` for requests in flight, then
+  /// cancels them and cuts their connections. True when none had to be cut. Idempotent.
+  bool stop(std::chrono::milliseconds drain);
+
+  /// Open connections and requests in flight at this moment.
+  [[nodiscard]] std::size_t connections() const;
+  [[nodiscard]] std::size_t activeRequests() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stratos::server

@@ -1,0 +1,446 @@
+#include "server_config.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+
+#include <Poco/Exception.h>
+#include <Poco/JSON/Object.h>
+#include <Poco/JSON/Parser.h>
+#include <Poco/URI.h>
+
+#include "stratos/base/encoding.hpp"
+#include "stratos/base/error.hpp"
+#include "stratos/base/url.hpp"
+
+namespace stratos::server {
+namespace {
+
+constexpr std::int64_t kMaxPort = 65'535;
+constexpr int kPostgreSqlPort = 5432;
+constexpr std::chrono::seconds kMutatingTimeout{120};
+// Stands for "no limit" where a wait has to end some day.
+constexpr std::chrono::hours kNoLimit{24};
+
+[[noreturn]] void refuse(const std::string& sentence) {
+  throw Error(ErrorCode::InvalidArgument, sentence);
+}
+
+std::string joinNames(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text.append(text.empty() ? "" : ", ").append(name);
+  return text;
+}
+
+// -- Cloud Foundry service bindings --
+
+struct BoundService {
+  bool isPostgreSql = false;
+  bool hasStratosTag = false;
+  Poco::JSON::Object::Ptr credentials;
+};
+
+std::vector<BoundService> boundDatabases(const std::string& vcapServices) {
+  using Poco::JSON::Object;
+  std::vector<BoundService> found;
+  const auto byLabel = Poco::JSON::Parser().parse(vcapServices).extract<Object::Ptr>();
+  for (const auto& [label, value] : *byLabel) {
+    const auto instances = byLabel->getArray(label);
+    if (!instances) continue;
+    for (unsigned i = 0; i < instances->size(); ++i) {
+      const auto instance = instances->getObject(i);
+      const auto credentials = instance ? instance->getObject("credentials") : nullptr;
+      if (!credentials) continue;
+      std::vector<std::string> tags;
+      if (const auto array = instance->getArray("tags")) {
+        for (unsigned t = 0; t < array->size(); ++t) tags.push_back(array->get(t).toString());
+      }
+      const auto tagged = [&](const char* tag) {
+        return std::find(tags.begin(), tags.end(), tag) != tags.end();
+      };
+      const std::string uri = credentials->optValue<std::string>("uri", "");
+      const bool isPostgreSql = uri.starts_with("postgres://") ||
+                                uri.starts_with("postgresql://") || tagged("postgresql");
+      if (isPostgreSql || uri.starts_with("mysql://") || tagged("mysql")) {
+        found.push_back({isPostgreSql, tagged("stratos"), credentials});
+      }
+    }
+  }
+  return found;
+}
+
+db::PostgreSqlOptions optionsOf(const Poco::JSON::Object& credentials) {
+  db::PostgreSqlOptions options;
+  const auto text = [&](const char* name) {
+    return credentials.has(name) ? credentials.get(name).toString() : std::string();
+  };
+  options.host = text("hostname");
+  options.user = text("username");
+  options.password = Secret(text("password"));
+  options.database = text("dbname");
+  const std::string port = text("port");
+  int number = 0;
+  std::from_chars(port.data(), port.data() + port.size(), number);
+  if (const std::string uri = text("uri"); number <= 0 || number > kMaxPort) {
+    number = kPostgreSqlPort;
+    if (!uri.empty()) {
+      const Poco::URI parsed(uri);
+      options.host = parsed.getHost();
+      if (parsed.getPort() != 0) number = parsed.getPort();
+      // Poco leaves the user information as it is written.
+      const std::string userInfo = parsed.getUserInfo();
+      const std::size_t colon = userInfo.find(':');
+      const auto decoded = [](const std::string& raw) { return percentDecode(raw).value_or(raw); };
+      options.user = decoded(userInfo.substr(0, colon));
+      options.password =
+          Secret(colon == std::string::npos ? std::string() : decoded(userInfo.substr(colon + 1)));
+      options.database = parsed.getPath().empty() ? "" : parsed.getPath().substr(1);
+    }
+  }
+  options.port = number;
+  return options;
+}
+
+std::optional<db::PostgreSqlOptions> boundPostgreSql(const Settings& settings) {
+  if (!settings.isSet("VCAP_SERVICES")) return std::nullopt;
+  try {
+    std::vector<BoundService> services = boundDatabases(settings.text("VCAP_SERVICES"));
+    if (services.size() > 1) {
+      std::erase_if(services, [](const BoundService& service) { return !service.hasStratosTag; });
+      if (services.size() != 1) {
+        refuse("Several database services are bound; tag the one to use with \"stratos\"");
+      }
+    }
+    if (services.empty()) return std::nullopt;
+    if (!services.front().isPostgreSql) {
+      refuse("The bound database service is MySQL, which is not supported yet; bind PostgreSQL");
+    }
+    return optionsOf(*services.front().credentials);
+  } catch (const Poco::Exception&) {
+    // Poco's text may quote the document, which holds credentials.
+    refuse("VCAP_SERVICES is not the JSON that Cloud Foundry writes");
+  }
+}
+
+// -- Database --
+
+void requireSet(const Settings& settings, std::initializer_list<const char*> names) {
+  std::vector<std::string> missing;
+  for (const char* name : names) {
+    if (!settings.isSet(name)) missing.emplace_back(name);
+  }
+  if (!missing.empty()) refuse("DATABASE_PROVIDER is pgsql, but not set: " + joinNames(missing));
+}
+
+db::PostgreSqlOptions loadPostgreSql(const Settings& settings) {
+  db::PostgreSqlOptions options;
+  if (auto bound = boundPostgreSql(settings)) {
+    options = std::move(*bound);
+  } else {
+    requireSet(settings, {"DB_HOST", "DB_USER", "DB_DATABASE_NAME"});
+    options.host = settings.text("DB_HOST");
+    options.user = settings.text("DB_USER");
+    options.password = settings.secret("DB_PASSWORD");
+    options.database = settings.text("DB_DATABASE_NAME");
+    options.port = static_cast<int>(settings.integer("DB_PORT", 1, kMaxPort));
+  }
+  options.sslMode = settings.choice("DB_SSL_MODE");
+  options.sslCert = settings.text("DB_CERT");
+  options.sslKey = settings.text("DB_CERT_KEY");
+  options.sslRootCert = settings.text("DB_ROOT_CERT");
+  const auto timeout = settings.seconds("DB_CONNECT_TIMEOUT_IN_SECS");
+  if (timeout.count() > 0) options.connectTimeout = timeout;
+  return options;
+}
+
+// -- Keys --
+
+crypto::EncryptionKey parseKey(std::string_view text, const std::string& origin) {
+  try {
+    return crypto::EncryptionKey::fromHex(trim(text));
+  } catch (const Error& e) {
+    refuse("The key in " + origin + " is unusable: " + e.what());
+  }
+}
+
+std::filesystem::path keyFile(const Settings& settings) {
+  const std::string volume = settings.text("ENCRYPTION_KEY_VOLUME");
+  const std::string name = settings.text("ENCRYPTION_KEY_FILENAME");
+  if (name.empty()) refuse("ENCRYPTION_KEY_VOLUME is set, but ENCRYPTION_KEY_FILENAME is not");
+  // Shipped configurations give the volume without its leading slash; a file name with one marks a
+  // volume that is relative on purpose.
+  std::string path = volume;
+  if (!name.starts_with('/')) path.insert(0, "/");
+  return std::filesystem::path(path + "/" + name).lexically_normal();
+}
+
+// -- The rest --
+
+std::string eitherCase(const Settings& settings, std::string_view name) {
+  const LookupChain& chain = settings.chain();
+  if (const auto upper = chain.findInEnvironment(settingInfo(name).name)) {
+    if (!upper->empty()) return *upper;
+  }
+  return chain.findInEnvironment(toLower(name)).value_or("");
+}
+
+std::chrono::seconds mutatingTimeout(const Settings& settings) {
+  const auto reading = settings.seconds("HTTP_CLIENT_TIMEOUT_IN_SECS");
+  if (settings.isSet("HTTP_CLIENT_TIMEOUT_MUTATING_IN_SECS")) {
+    const auto said = settings.seconds("HTTP_CLIENT_TIMEOUT_MUTATING_IN_SECS");
+    return said.count() > 0 ? said : reading;
+  }
+  return settings.isSet("HTTP_CLIENT_TIMEOUT_IN_SECS") ? reading : kMutatingTimeout;
+}
+
+void loadListeners(const Settings& settings, ServerConfig& config) {
+  if (config.onCloudFoundry) {
+    // The platform's router terminates TLS and finds the process by its port.
+    ListenAddress address;
+    address.port = static_cast<std::uint16_t>(settings.integer("PORT", 0, kMaxPort));
+    config.http = address;
+    return;
+  }
+  if (const std::string text = settings.text("CONSOLE_PROXY_TLS_ADDRESS"); text != "off") {
+    config.https = ListenAddress::parse(text.empty() ? ":5443" : text, "CONSOLE_PROXY_TLS_ADDRESS");
+  }
+  if (settings.isSet("STRATOS_HTTP_ADDRESS")) {
+    config.http =
+        ListenAddress::parse(settings.text("STRATOS_HTTP_ADDRESS"), "STRATOS_HTTP_ADDRESS");
+  }
+  if (!config.https && !config.http) {
+    refuse(
+        "CONSOLE_PROXY_TLS_ADDRESS is off and STRATOS_HTTP_ADDRESS is not set: there is nothing "
+        "to listen on");
+  }
+}
+
+std::optional<std::filesystem::path> upgradeLock(const Settings& settings) {
+  const bool hasVolume = settings.isSet("UPGRADE_VOLUME");
+  const bool hasFile = settings.isSet("UPGRADE_LOCK_FILENAME");
+  if (!hasVolume && !hasFile) return std::nullopt;
+  if (hasVolume != hasFile) refuse("Set both UPGRADE_VOLUME and UPGRADE_LOCK_FILENAME, or neither");
+  std::string path = settings.text("UPGRADE_VOLUME");
+  if (!path.starts_with('/')) path.insert(0, "/");
+  return std::filesystem::path(path + "/" + settings.text("UPGRADE_LOCK_FILENAME"))
+      .lexically_normal();
+}
+
+std::chrono::minutes sessionLifetime(const Settings& settings, Warnings& warnings) {
+  constexpr std::chrono::minutes kDefault{20};
+  constexpr std::int64_t kYear = 366 * 24 * 60;
+  const std::string text(trim(settings.text("SESSION_STORE_EXPIRY")));
+  if (text.empty()) return kDefault;
+  std::int64_t minutes = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), minutes);
+  if (error != std::errc{} || end != text.data() + text.size() || minutes < 1 || minutes > kYear) {
+    warnings.push_back("SESSION_STORE_EXPIRY is \"" + text +
+                       "\", which is no number of minutes; sessions end after 20");
+    return kDefault;
+  }
+  return std::chrono::minutes{minutes};
+}
+
+void loadLocalSignIn(const Settings& settings, ConsoleOptions& options) {
+  options.authType = AuthType::Local;
+  std::vector<std::string> missing;
+  for (const char* name : {"LOCAL_USER", "LOCAL_USER_PASSWORD"}) {
+    if (!settings.isSet(name)) missing.emplace_back(name);
+  }
+  if (!missing.empty()) {
+    refuse("AUTH_ENDPOINT_TYPE is local, but not set: " + joinNames(missing) +
+           " (a first-run wizard that would ask for them does not exist yet)");
+  }
+  options.localUser = settings.text("LOCAL_USER");
+  options.localUserPassword = settings.secret("LOCAL_USER_PASSWORD");
+  std::string userScope = settings.text("LOCAL_USER_SCOPE");
+  std::string adminScope = settings.text("CONSOLE_ADMIN_SCOPE");
+  if (userScope.empty() && adminScope.empty()) userScope = adminScope = "stratos.admin";
+  if (userScope.empty()) userScope = adminScope;
+  if (adminScope.empty()) adminScope = userScope;
+  options.localUserScope = std::move(userScope);
+  options.adminScope = std::move(adminScope);
+}
+
+void loadRemoteSignIn(const Settings& settings, ConsoleOptions& options, Warnings& warnings) {
+  options.authType = AuthType::Remote;
+  std::vector<std::string> missing;
+  for (const char* name : {"UAA_ENDPOINT", "CONSOLE_ADMIN_SCOPE"}) {
+    if (!settings.isSet(name)) missing.emplace_back(name);
+  }
+  if (!missing.empty()) {
+    refuse("AUTH_ENDPOINT_TYPE is remote, but not set: " + joinNames(missing) +
+           " (a first-run wizard that would ask for them does not exist yet; AUTH_ENDPOINT_TYPE="
+           "local works without a UAA)");
+  }
+  options.adminScope = settings.text("CONSOLE_ADMIN_SCOPE");
+  options.uaa.baseUrl = Url::parse(settings.url("UAA_ENDPOINT")).withoutTrailingSlash().str();
+  options.uaa.clientId = settings.text("CONSOLE_CLIENT");
+  options.uaa.clientSecret = settings.secret("CONSOLE_CLIENT_SECRET");
+  options.uaa.trust.skipVerification = settings.flag("SKIP_SSL_VALIDATION");
+  if (options.uaa.trust.skipVerification) {
+    warnings.emplace_back("SKIP_SSL_VALIDATION is on: the UAA's certificate is not checked");
+  }
+}
+
+}  // namespace
+
+LogConfig loadLogConfig(const Settings& settings, Warnings& warnings) {
+  LogConfig config;
+  if (settings.text("LOG_TO_JSON") == "true") config.format = LogFormat::Json;
+  const std::string level(trim(settings.text("LOG_LEVEL")));
+  if (const auto parsed = parseLogLevel(level)) {
+    config.level = *parsed;
+  } else if (!level.empty()) {
+    warnings.push_back("LOG_LEVEL is \"" + level + "\", which is no level; using info");
+  }
+  return config;
+}
+
+DatabaseConfig loadDatabaseConfig(const Settings& settings, Warnings& warnings) {
+  DatabaseConfig config;
+  const std::string provider = settings.choice("DATABASE_PROVIDER");
+  const bool onCloudFoundry = settings.isSet("VCAP_APPLICATION");
+  if (provider == "pgsql" || boundPostgreSql(settings)) {
+    config.dialect = db::Dialect::PostgreSql;
+    config.postgreSql = loadPostgreSql(settings);
+    return config;
+  }
+  if (provider == "mysql") {
+    refuse("MySQL is not supported yet; set DATABASE_PROVIDER to sqlite or pgsql");
+  }
+  const std::filesystem::path folder(settings.text("SQLITE_DB_DIR"));
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder.empty() ? "." : folder, error)) {
+    refuse("SQLITE_DB_DIR is \"" + folder.string() + "\", which is no folder");
+  }
+  config.sqlite.file = (folder / "console-database.db").string();
+  if (settings.isSet("SQLITE_KEEP_DB")) {
+    if (!settings.flag("SQLITE_KEEP_DB")) {
+      config.deleteReason = "SQLITE_KEEP_DB is false";
+      warnings.emplace_back("SQLITE_KEEP_DB is false: the database is deleted at every start");
+    }
+  } else if (onCloudFoundry) {
+    config.deleteReason = "the disk of a Cloud Foundry application does not outlive it";
+  }
+  return config;
+}
+
+std::vector<crypto::EncryptionKey> loadKeys(const Settings& settings, std::string& origin,
+                                            Warnings& warnings) {
+  std::vector<crypto::EncryptionKey> keys;
+  if (settings.isSet("ENCRYPTION_KEY")) {
+    origin = "ENCRYPTION_KEY";
+    keys.push_back(parseKey(settings.secret("ENCRYPTION_KEY").reveal(), origin));
+  } else if (settings.isSet("ENCRYPTION_KEY_VOLUME") || settings.isSet("ENCRYPTION_KEY_FILENAME")) {
+    const std::filesystem::path file = keyFile(settings);
+    origin = file.string();
+    std::ifstream in(file, std::ios::binary);
+    if (!in) refuse("The key file " + origin + " cannot be read");
+    const Secret content{std::string(std::istreambuf_iterator<char>(in), {})};
+    keys.push_back(parseKey(content.reveal(), origin));
+  } else {
+    refuse(
+        "ENCRYPTION_KEY is not set, and neither are ENCRYPTION_KEY_VOLUME and "
+        "ENCRYPTION_KEY_FILENAME; make a key with \"openssl rand -hex 32\" and keep it with your "
+        "backups: stored tokens cannot be read without it");
+  }
+  if (keys.front().isPubliclyKnown()) {
+    warnings.emplace_back(
+        "the encryption key is the one that the packages of Stratos publish: anybody can decrypt "
+        "the "
+        "stored tokens; set a key of your own");
+  }
+  const Secret previous = settings.secret("ENCRYPTION_KEY_PREVIOUS");
+  for (const std::string& text : split(previous.reveal(), ',')) {
+    if (!trim(text).empty()) keys.push_back(parseKey(text, "ENCRYPTION_KEY_PREVIOUS"));
+  }
+  return keys;
+}
+
+ServerConfig loadServerConfig(const Settings& settings, Warnings& warnings) {
+  ServerConfig config;
+  config.onCloudFoundry = settings.isSet("VCAP_APPLICATION");
+  config.database = loadDatabaseConfig(settings, warnings);
+  config.keys = loadKeys(settings, config.keyOrigin, warnings);
+  loadListeners(settings, config);
+
+  config.certificate.chainFile = settings.text("CONSOLE_PROXY_CERT_PATH");
+  config.certificate.keyFile = settings.text("CONSOLE_PROXY_CERT_KEY_PATH");
+  config.certificate.chainPem = settings.text("CONSOLE_PROXY_CERT");
+  config.certificate.keyPem = settings.secret("CONSOLE_PROXY_CERT_KEY");
+  const std::string folder = settings.text("SQLITE_DB_DIR");
+  config.certificate.generatedDirectory = folder.empty() ? "." : folder;
+
+  config.server.workers =
+      static_cast<std::size_t>(settings.integer("STRATOS_MAX_REQUESTS", 2, 10'000));
+  config.server.maxConnections =
+      static_cast<std::size_t>(settings.integer("STRATOS_MAX_CONNECTIONS", 1, 1'000'000));
+  config.shutdownTimeout = settings.seconds("STRATOS_SHUTDOWN_TIMEOUT_IN_SECS");
+  config.uiPath = settings.text("UI_PATH");
+  config.upgradeLock = upgradeLock(settings);
+
+  const auto connect = settings.seconds("HTTP_CONNECTION_TIMEOUT_IN_SECS");
+  config.transport.connectTimeout = connect.count() > 0 ? std::chrono::milliseconds{connect}
+                                                        : std::chrono::milliseconds{kNoLimit};
+  const auto longRunning = settings.seconds("HTTP_CLIENT_TIMEOUT_LONGRUNNING_IN_SECS");
+  config.transport.idleTimeout =
+      longRunning.count() > 0
+          ? std::max(config.transport.idleTimeout, std::chrono::milliseconds{longRunning})
+          : std::chrono::milliseconds{kNoLimit};
+  // All requests in progress may be calls of one endpoint; with fewer places in the pool the rest
+  // would make a new connection each time.
+  config.transport.maxIdlePerOrigin =
+      std::max(config.transport.maxIdlePerOrigin, config.server.workers);
+  config.transport.httpProxy = eitherCase(settings, "HTTP_PROXY");
+  config.transport.httpsProxy = eitherCase(settings, "HTTPS_PROXY");
+  config.transport.noProxy = eitherCase(settings, "NO_PROXY");
+  return config;
+}
+
+ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings) {
+  ConsoleOptions options;
+  options.version = STRATOS_SERVER_VERSION;
+  const std::string authType = settings.choice("AUTH_ENDPOINT_TYPE");
+  if (authType == "none") {
+    refuse("AUTH_ENDPOINT_TYPE is none, which is not supported yet; set local or remote");
+  }
+  if (authType == "local") {
+    loadLocalSignIn(settings, options);
+  } else {
+    loadRemoteSignIn(settings, options, warnings);
+  }
+
+  options.session.secret = settings.secret("SESSION_STORE_SECRET");
+  options.session.lifetime = sessionLifetime(settings, warnings);
+  options.session.cookieDomain = settings.text("COOKIE_DOMAIN");
+
+  const std::string userEndpoints = settings.choice("USER_ENDPOINTS_ENABLED");
+  options.endpoints.userEndpoints = userEndpoints == "enabled" ? endpoint::UserEndpoints::Enabled
+                                    : userEndpoints == "admin_only"
+                                        ? endpoint::UserEndpoints::AdminOnly
+                                        : endpoint::UserEndpoints::Disabled;
+  if (settings.isSet("CF_CLIENT")) options.endpoints.defaultClientId = settings.text("CF_CLIENT");
+  options.endpoints.defaultClientSecret = settings.secret("CF_CLIENT_SECRET");
+
+  options.proxy.timeouts.reading = settings.seconds("HTTP_CLIENT_TIMEOUT_IN_SECS");
+  options.proxy.timeouts.mutating = mutatingTimeout(settings);
+  options.proxy.timeouts.longRunning = settings.seconds("HTTP_CLIENT_TIMEOUT_LONGRUNNING_IN_SECS");
+
+  options.allowedOrigins = settings.list("ALLOWED_ORIGINS");
+  if (settings.isSet("STRATOS_HSTS_MAX_AGE_IN_SECS")) {
+    constexpr std::int64_t kTenYears = 10LL * 366 * 24 * 3600;
+    options.hstsMaxAge =
+        std::chrono::seconds{settings.integer("STRATOS_HSTS_MAX_AGE_IN_SECS", 0, kTenYears)};
+  }
+  options.logRequests = settings.text("LOG_API_REQUESTS") == "true";
+  options.enableTechPreview = settings.flag("ENABLE_TECH_PREVIEW");
+  options.listMaxSize = settings.integer("UI_LIST_MAX_SIZE", 0, 1'000'000'000);
+  options.listAllowLoadMaxed = settings.flag("UI_LIST_ALLOW_LOAD_MAXED");
+  options.apiKeysEnabled = settings.choice("API_KEYS_ENABLED");
+  options.homeViewShowFavoritesOnly = settings.flag("HOME_VIEW_SHOW_FAVORITES_ONLY");
+  return options;
+}
+
+}  // namespace stratos::server

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "certificate.hpp"
+#include "http_server.hpp"
+#include "log_sink.hpp"
+#include "settings.hpp"
+#include "stratos/console/options.hpp"
+#include "stratos/crypto/token_cipher.hpp"
+#include "stratos/db/database.hpp"
+#include "stratos/http/transport.hpp"
+
+namespace stratos::server {
+
+/// Sentences for the log about settings that were understood, but not as they stand.
+using Warnings = std::vector<std::string>;
+
+struct LogConfig {
+  LogFormat format = LogFormat::Text;
+  LogLevel level = LogLevel::Info;
+};
+
+struct DatabaseConfig {
+  db::Dialect dialect = db::Dialect::Sqlite;
+  db::SqliteOptions sqlite;          ///< Only for Sqlite.
+  db::PostgreSqlOptions postgreSql;  ///< Only for PostgreSql.
+  /// Delete the SQLite file before it is opened; says why.
+  std::optional<std::string> deleteReason;
+};
+
+/// Everything about the process around the console. A value.
+struct ServerConfig {
+  DatabaseConfig database;
+  /// The current key first.
+  std::vector<crypto::EncryptionKey> keys;
+  std::string keyOrigin;  ///< For the log.
+
+  std::optional<ListenAddress> https;
+  std::optional<ListenAddress> http;
+  CertificatePlaces certificate;
+  HttpServerOptions server;
+  std::chrono::seconds shutdownTimeout{30};
+
+  std::filesystem::path uiPath;
+  std::optional<std::filesystem::path> upgradeLock;
+  http::PooledTransportOptions transport;
+  bool onCloudFoundry = false;
+};
+
+[[nodiscard]] LogConfig loadLogConfig(const Settings& settings, Warnings& warnings);
+
+/// All of these throw Error(InvalidArgument) with one sentence that says what to change.
+[[nodiscard]] DatabaseConfig loadDatabaseConfig(const Settings& settings, Warnings& warnings);
+[[nodiscard]] std::vector<crypto::EncryptionKey> loadKeys(const Settings& settings,
+                                                          std::string& origin, Warnings& warnings);
+/// Everything that cannot come from the database.
+[[nodiscard]] ServerConfig loadServerConfig(const Settings& settings, Warnings& warnings);
+/// The console's own options, once the database is the first source of the settings. The session
+/// secret stays as it was set: see obtainSessionSecret().
+[[nodiscard]] ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings);
+
+}  // namespace stratos::server

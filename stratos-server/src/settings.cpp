@@ -1,0 +1,250 @@
+#include "settings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "stratos/base/encoding.hpp"
+#include "stratos/base/error.hpp"
+#include "stratos/base/url.hpp"
+
+namespace stratos::server {
+namespace {
+
+using enum SettingType;
+
+constexpr std::string_view kServer = "Server and TLS";
+constexpr std::string_view kLog = "Logging";
+constexpr std::string_view kDatabase = "Database";
+constexpr std::string_view kSecrets = "Keys and sessions";
+constexpr std::string_view kSignIn = "Sign-in";
+constexpr std::string_view kEndpoints = "Endpoints and outgoing calls";
+constexpr std::string_view kFrontEnd = "Passed to the front end";
+constexpr std::string_view kHosting = "Hosting and life cycle";
+
+constexpr auto kSettings = std::to_array<SettingInfo>({
+    {"CONSOLE_PROXY_TLS_ADDRESS", kServer, Text, ":5443", "",
+     "HTTPS listener as host:port or :port; \"off\" for none"},
+    {"STRATOS_HTTP_ADDRESS", kServer, Text, "", "",
+     "additional plain HTTP listener as host:port, for use behind a proxy that terminates TLS"},
+    {"CONSOLE_PROXY_CERT_PATH", kServer, Text, "", "", "PEM file with the certificate chain"},
+    {"CONSOLE_PROXY_CERT_KEY_PATH", kServer, Text, "", "", "PEM file with its private key"},
+    {"CONSOLE_PROXY_CERT", kServer, Text, "", "", "certificate chain as PEM text"},
+    {"CONSOLE_PROXY_CERT_KEY", kServer, SettingType::SecretText, "", "",
+     "its private key as PEM text"},
+    {"UI_PATH", kServer, Text, "./ui", "",
+     "folder with the built front end; only the API is served when it does not exist"},
+    {"ALLOWED_ORIGINS", kServer, List, "", "",
+     "origins that may use the API from another site; * and ? are wildcards; empty: none"},
+    {"STRATOS_HSTS_MAX_AGE_IN_SECS", kServer, Integer, "", "",
+     "sends Strict-Transport-Security with that age"},
+    {"STRATOS_MAX_REQUESTS", kServer, Integer, "64", "",
+     "requests that are answered at the same time; further ones wait"},
+    {"STRATOS_MAX_CONNECTIONS", kServer, Integer, "4096", "", "open connections"},
+    {"STRATOS_SHUTDOWN_TIMEOUT_IN_SECS", kServer, Integer, "30", "",
+     "how long requests in flight may take to finish on SIGTERM"},
+
+    {"LOG_LEVEL", kLog, Text, "info", "", "panic, fatal, error, warn, info, debug or trace"},
+    {"LOG_TO_JSON", kLog, Text, "", "", "\"true\" writes JSON lines; anything else text"},
+    {"LOG_API_REQUESTS", kLog, Text, "true", "",
+     "one line per request; anything but \"true\" turns it off"},
+
+    {"DATABASE_PROVIDER", kDatabase, Choice, "sqlite", "sqlite|pgsql|mysql",
+     "sqlite or pgsql (mysql is not supported yet)"},
+    {"DB_HOST", kDatabase, Text, "", "", "PostgreSQL host name or socket folder"},
+    {"DB_PORT", kDatabase, Integer, "5432", "", "PostgreSQL port"},
+    {"DB_USER", kDatabase, Text, "", "", "PostgreSQL user"},
+    {"DB_PASSWORD", kDatabase, SettingType::SecretText, "", "", "its password"},
+    {"DB_DATABASE_NAME", kDatabase, Text, "", "", "PostgreSQL database"},
+    {"DB_SSL_MODE", kDatabase, Choice, "disable", "disable|require|verify-ca|verify-full",
+     "TLS to PostgreSQL"},
+    {"DB_CONNECT_TIMEOUT_IN_SECS", kDatabase, Integer, "10", "", "time to connect to PostgreSQL"},
+    {"DB_CERT", kDatabase, Text, "", "", "client certificate file for PostgreSQL"},
+    {"DB_CERT_KEY", kDatabase, Text, "", "", "key file of that certificate"},
+    {"DB_ROOT_CERT", kDatabase, Text, "", "",
+     "CA file that PostgreSQL's certificate must come from"},
+    {"SQLITE_DB_DIR", kDatabase, Text, ".", "",
+     "folder of console-database.db and of the generated certificate"},
+    {"SQLITE_KEEP_DB", kDatabase, Flag, "", "",
+     "false deletes the SQLite database at each start; default: kept, except on Cloud Foundry"},
+
+    {"ENCRYPTION_KEY", kSecrets, SettingType::SecretText, "", "",
+     "key of the stored tokens: 64 hexadecimal digits (openssl rand -hex 32); 32 or 48 work, too"},
+    {"ENCRYPTION_KEY_VOLUME", kSecrets, Text, "", "", "folder of a file with that key"},
+    {"ENCRYPTION_KEY_FILENAME", kSecrets, Text, "", "", "name of the file in that folder"},
+    {"ENCRYPTION_KEY_PREVIOUS", kSecrets, SettingType::SecretText, "", "",
+     "comma separated earlier keys, which can still be read"},
+    {"SESSION_STORE_SECRET", kSecrets, SettingType::SecretText, "", "",
+     "key of the session cookies; when not set, one is made and kept in the database"},
+    {"SESSION_STORE_EXPIRY", kSecrets, Text, "20", "", "minutes until an unused session ends"},
+    {"COOKIE_DOMAIN", kSecrets, Text, "", "", "domain of the session cookie; - for none"},
+
+    {"AUTH_ENDPOINT_TYPE", kSignIn, Choice, "remote", "remote|local|none",
+     "remote (a UAA) or local (users in the database); none is not supported yet", true},
+    {"LOCAL_USER", kSignIn, Text, "", "", "local: the first user", true},
+    {"LOCAL_USER_PASSWORD", kSignIn, SettingType::SecretText, "", "",
+     "local: password of the first user, up to 72 bytes", true},
+    {"LOCAL_USER_SCOPE", kSignIn, Text, "", "",
+     "local: scope of the first user; default: CONSOLE_ADMIN_SCOPE or stratos.admin", true},
+    {"UAA_ENDPOINT", kSignIn, Url, "", "", "remote: URL of the UAA", true},
+    {"CONSOLE_CLIENT", kSignIn, Text, "", "", "remote: UAA client of the console", true},
+    {"CONSOLE_CLIENT_SECRET", kSignIn, SettingType::SecretText, "", "", "remote: its secret", true},
+    {"CONSOLE_ADMIN_SCOPE", kSignIn, Text, "", "", "scope that makes a console administrator",
+     true},
+    {"SKIP_SSL_VALIDATION", kSignIn, Flag, "false", "", "remote: accept any certificate of the UAA",
+     true},
+
+    {"CF_CLIENT", kEndpoints, Text, "cf", "",
+     "client of endpoints that are registered without one"},
+    {"CF_CLIENT_SECRET", kEndpoints, SettingType::SecretText, "", "", "its secret"},
+    {"USER_ENDPOINTS_ENABLED", kEndpoints, Choice, "disabled", "disabled|admin_only|enabled",
+     "who may register endpoints of their own"},
+    {"HTTP_CONNECTION_TIMEOUT_IN_SECS", kEndpoints, Integer, "10", "",
+     "time to connect; 0 for no limit of its own"},
+    {"HTTP_CLIENT_TIMEOUT_IN_SECS", kEndpoints, Integer, "30", "",
+     "time for a proxied GET or HEAD; 0 for no limit"},
+    {"HTTP_CLIENT_TIMEOUT_MUTATING_IN_SECS", kEndpoints, Integer, "", "",
+     "time for other proxied calls; default: the previous one when that is set, else 120"},
+    {"HTTP_CLIENT_TIMEOUT_LONGRUNNING_IN_SECS", kEndpoints, Integer, "600", "",
+     "time for calls that the front end marks as long running"},
+    {"HTTP_PROXY", kEndpoints, Text, "", "", "proxy for http endpoints (environment, either case)"},
+    {"HTTPS_PROXY", kEndpoints, Text, "", "",
+     "proxy for https endpoints (environment, either case)"},
+    {"NO_PROXY", kEndpoints, Text, "", "",
+     "hosts that are called without a proxy (environment, either case)"},
+
+    {"ENABLE_TECH_PREVIEW", kFrontEnd, Flag, "false", "", "shows previews of features"},
+    {"UI_LIST_MAX_SIZE", kFrontEnd, Integer, "0", "", "longest list that is loaded at once"},
+    {"UI_LIST_ALLOW_LOAD_MAXED", kFrontEnd, Flag, "false", "", "lets users load longer lists"},
+    {"API_KEYS_ENABLED", kFrontEnd, Choice, "admin_only", "disabled|admin_only|all_users",
+     "who may make API keys"},
+    {"HOME_VIEW_SHOW_FAVORITES_ONLY", kFrontEnd, Flag, "false", "",
+     "start page with favourites only"},
+
+    {"UPGRADE_VOLUME", kHosting, Text, "", "", "folder of the upgrade lock"},
+    {"UPGRADE_LOCK_FILENAME", kHosting, Text, "", "",
+     "while this file exists every request is answered 503"},
+    {"VCAP_APPLICATION", kHosting, Text, "", "",
+     "set by Cloud Foundry; then plain HTTP is served on PORT"},
+    {"VCAP_SERVICES", kHosting, Text, "", "",
+     "set by Cloud Foundry; a bound PostgreSQL service is used as the database"},
+    {"CF_UPS_NAME", kHosting, Text, "", "",
+     "name of a user-provided service that holds settings (environment)"},
+    {"PORT", kHosting, Integer, "8080", "", "port on Cloud Foundry"},
+});
+
+std::optional<bool> parseFlag(std::string_view text) {
+  for (const std::string_view yes : {"1", "t", "T", "TRUE", "true", "True"}) {
+    if (text == yes) return true;
+  }
+  for (const std::string_view no : {"0", "f", "F", "FALSE", "false", "False"}) {
+    if (text == no) return false;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::span<const SettingInfo> knownSettings() { return kSettings; }
+
+const SettingInfo& settingInfo(std::string_view name) {
+  const auto found = std::find_if(kSettings.begin(), kSettings.end(),
+                                  [&](const SettingInfo& info) { return info.name == name; });
+  if (found == kSettings.end()) {
+    throw Error(ErrorCode::Internal, "There is no setting " + std::string(name));
+  }
+  return *found;
+}
+
+bool mayComeFromDatabase(std::string_view name) {
+  return std::any_of(kSettings.begin(), kSettings.end(),
+                     [&](const SettingInfo& info) { return info.inDatabase && info.name == name; });
+}
+
+bool Settings::isSet(std::string_view name) const {
+  const auto found = chain_.find(settingInfo(name).name);
+  return found && !found->value.empty();
+}
+
+std::string Settings::text(std::string_view name) const {
+  const SettingInfo& info = settingInfo(name);
+  const auto found = chain_.find(info.name);
+  return found ? found->value : std::string(info.defaultValue);
+}
+
+Secret Settings::secret(std::string_view name) const { return Secret(text(name)); }
+
+std::int64_t Settings::integer(std::string_view name, std::int64_t least,
+                               std::int64_t greatest) const {
+  const SettingInfo& info = settingInfo(name);
+  const std::string value = effective(info);
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error != std::errc{} || end != value.data() + value.size() || number < least ||
+      number > greatest) {
+    refuse(info,
+           "a whole number from " + std::to_string(least) + " to " + std::to_string(greatest));
+  }
+  return number;
+}
+
+std::chrono::seconds Settings::seconds(std::string_view name) const {
+  constexpr std::int64_t kWeek = 7 * 24 * 3600;
+  return std::chrono::seconds{integer(name, 0, kWeek)};
+}
+
+bool Settings::flag(std::string_view name) const {
+  const SettingInfo& info = settingInfo(name);
+  const auto value = parseFlag(effective(info));
+  if (!value) refuse(info, "true or false");
+  return *value;
+}
+
+std::vector<std::string> Settings::list(std::string_view name) const {
+  std::vector<std::string> elements;
+  for (const std::string& element : split(text(name), ',')) {
+    if (const std::string_view trimmed = trim(element); !trimmed.empty()) {
+      elements.emplace_back(trimmed);
+    }
+  }
+  return elements;
+}
+
+std::string Settings::url(std::string_view name) const {
+  const SettingInfo& info = settingInfo(name);
+  const std::string value = effective(info);
+  if (value.empty()) return value;
+  const auto parsed = stratos::Url::tryParse(value);
+  if (!parsed || (parsed->scheme() != "http" && parsed->scheme() != "https")) {
+    refuse(info, "an absolute http or https URL");
+  }
+  return value;
+}
+
+std::string Settings::choice(std::string_view name) const {
+  const SettingInfo& info = settingInfo(name);
+  std::string value = effective(info);
+  const std::vector<std::string> allowed = split(info.allowed, '|');
+  if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
+    std::string names;
+    for (const std::string& each : allowed) names.append(names.empty() ? "" : ", ").append(each);
+    refuse(info, "one of " + names);
+  }
+  return value;
+}
+
+std::string Settings::effective(const SettingInfo& info) const {
+  const auto found = chain_.find(info.name);
+  const std::string value = found ? std::string(trim(found->value)) : std::string();
+  return value.empty() ? std::string(info.defaultValue) : value;
+}
+
+void Settings::refuse(const SettingInfo& info, const std::string& allowed) const {
+  const auto found = chain_.find(info.name);
+  std::string text(info.name);
+  if (found) text.append(" in ").append(found->source);
+  if (info.type != SettingType::SecretText && found) text.append(" is \"" + found->value + "\"");
+  throw Error(ErrorCode::InvalidArgument, text + (found ? ", but" : "") + " must be " + allowed);
+}
+
+}  // namespace stratos::server

@@ -1,0 +1,88 @@
+#include "storage.hpp"
+
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+
+#include "stratos/base/deadline.hpp"
+#include "stratos/base/encoding.hpp"
+#include "stratos/base/error.hpp"
+
+namespace stratos::server {
+namespace {
+
+constexpr std::size_t kSessionSecretBytes = 32;
+constexpr const char* kSessionSecretName = "session_store_secret";
+constexpr std::string_view kSessionSecretIdentity = "stratos_settings.session_store_secret";
+// What upstream's shipped configurations say for "not configured".
+constexpr std::string_view kPlaceholder = "wheeee!";
+
+void deleteSqlite(const std::string& file, const std::string& reason, LogSink& log) {
+  bool existed = false;
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
+    std::error_code error;
+    existed = std::filesystem::remove(file + suffix, error) || existed;
+    if (error) {
+      throw Error(ErrorCode::Unavailable,
+                  "Cannot delete " + file + suffix + ": " + error.message());
+    }
+  }
+  if (existed) {
+    stratos::log(log, LogLevel::Warning, "deleted the database",
+                 {{"file", file}, {"reason", reason}});
+  }
+}
+
+void pauseFor(std::chrono::milliseconds time, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any condition;
+  std::unique_lock lock(mutex);
+  condition.wait_for(lock, stop, time, [] { return false; });
+}
+
+}  // namespace
+
+std::unique_ptr<db::Database> openDatabase(const DatabaseConfig& config, LogSink& log,
+                                           const std::stop_token& stop, const DatabaseWait& wait) {
+  if (config.dialect == db::Dialect::Sqlite) {
+    if (config.deleteReason) deleteSqlite(config.sqlite.file, *config.deleteReason, log);
+    return db::Database::openSqlite(config.sqlite);
+  }
+  auto database = db::Database::openPostgreSql(config.postgreSql);
+  const Deadline deadline = Deadline::after(wait.total);
+  for (bool first = true;; first = false) {
+    if (stop.stop_requested()) {
+      throw Error(ErrorCode::Cancelled, "Stopped while waiting for the database");
+    }
+    try {
+      static_cast<void>(database->connect().query("SELECT 1"));
+      return database;
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::Unavailable || deadline.hasPassed()) throw;
+      if (first) {
+        stratos::log(log, LogLevel::Warning, "waiting for the database",
+                     {{"database", database->description()}, {"reason", e.what()}});
+      }
+    }
+    pauseFor(wait.pause, stop);
+  }
+}
+
+Secret obtainSessionSecret(const Secret& configured, store::SettingsStore& settings,
+                           const crypto::TokenCipher& cipher, Random& random, LogSink& log) {
+  if (!configured.empty() && configured.reveal() != kPlaceholder) return configured;
+  auto stored = settings.find(kSessionSecretName);
+  if (!stored) {
+    const Secret fresh(toHex(random.bytes(kSessionSecretBytes)));
+    stored = settings.insertIfAbsent(kSessionSecretName,
+                                     toBase64(cipher.encrypt(fresh, kSessionSecretIdentity)));
+    stratos::log(
+        log, LogLevel::Info,
+        "SESSION_STORE_SECRET is not set: made one and keep it, encrypted, in the database");
+  }
+  const auto sealed = fromBase64(*stored);
+  if (!sealed) throw Error(ErrorCode::Internal, "The stored session secret is damaged");
+  return cipher.decrypt(*sealed, kSessionSecretIdentity);
+}
+
+}  // namespace stratos::server

@@ -1,0 +1,122 @@
+#include <csignal>
+
+#include "server_fixture.hpp"
+
+namespace stratos::server_test {
+namespace {
+
+/// The program's manners: arguments, exit statuses, what it says when it cannot start.
+class ProgramTest : public ServerTest {
+ protected:
+  struct Run {
+    int status;
+    std::string output;
+  };
+  [[nodiscard]] Run run(const Settings& settings, const std::vector<std::string>& arguments) const {
+    ServerProcess process(settings, arguments, folder.string());
+    const int status = process.waitForExit();
+    return {status, process.output()};
+  }
+};
+
+TEST_F(ProgramTest, ExplainsItself) {
+  const Run help = run({}, {"--help"});
+  EXPECT_EQ(help.status, 0);
+  for (const char* word :
+       {"serve", "check", "version", "ENCRYPTION_KEY", "CONSOLE_PROXY_TLS_ADDRESS"}) {
+    EXPECT_NE(help.output.find(word), std::string::npos) << word;
+  }
+  EXPECT_EQ(run({}, {"version"}).status, 0);
+}
+
+TEST_F(ProgramTest, RefusesUnknownArgumentsWithStatus2) {
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{"--no-such-option"}, {"no-such-command"}}) {
+    const Run wrong = run({}, arguments);
+    EXPECT_EQ(wrong.status, 2);
+    EXPECT_NE(wrong.output.find(arguments[0]), std::string::npos) << wrong.output;
+  }
+}
+
+TEST_F(ProgramTest, SaysInOneLineWhyItCannotStart) {
+  const auto without = [&](const char* name) {
+    Settings changed = settings();
+    changed.erase(name);
+    return changed;
+  };
+  const auto with = [&](const char* name, const char* value) {
+    Settings changed = settings();
+    changed[name] = value;
+    return changed;
+  };
+  const std::vector<std::pair<Settings, std::string>> wrong{
+      {without("ENCRYPTION_KEY"), "ENCRYPTION_KEY"},
+      {with("ENCRYPTION_KEY", "abc"), "ENCRYPTION_KEY"},
+      {with("AUTH_ENDPOINT_TYPE", "sometimes"), "AUTH_ENDPOINT_TYPE"},
+      {with("DATABASE_PROVIDER", "mysql"), "MySQL"},
+      {with("HTTP_CLIENT_TIMEOUT_IN_SECS", "soon"), "HTTP_CLIENT_TIMEOUT_IN_SECS"},
+      {with("CONSOLE_PROXY_TLS_ADDRESS", "nowhere:what"), "CONSOLE_PROXY_TLS_ADDRESS"},
+      {without("LOCAL_USER_PASSWORD"), "LOCAL_USER_PASSWORD"}};
+  for (const auto& [changed, name] : wrong) {
+    const Run refused = run(changed, {"serve"});
+    EXPECT_EQ(refused.status, 1) << name << ": " << refused.output;
+    EXPECT_NE(refused.output.find(name), std::string::npos) << refused.output;
+    EXPECT_EQ(refused.output.find(kPassword), std::string::npos);
+  }
+}
+
+TEST_F(ProgramTest, ChecksWithoutChangingAnything) {
+  const Run good = run(settings(), {"check"});
+  EXPECT_EQ(good.status, 0) << good.output;
+  Settings wrong = settings();
+  wrong["ENCRYPTION_KEY"] = "abc";
+  EXPECT_EQ(run(wrong, {"check"}).status, 1);
+}
+
+TEST_F(ProgramTest, AWrongKeyIsNoticedBeforeAnythingIsWritten) {
+  startServer(settings());
+  {
+    Browser browser = signedIn();
+    EXPECT_NE(connectFoundation(browser), "");
+  }
+  server->signal(SIGTERM);
+  ASSERT_EQ(server->waitForExit(), 0);
+
+  Settings wrong = settings();
+  wrong["ENCRYPTION_KEY"] = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
+  const Run refused = run(wrong, {"serve"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.output.find("key"), std::string::npos) << refused.output;
+  startServer(settings());
+  EXPECT_EQ(signedIn().get("/pp/v1/info").status, 200);
+}
+
+TEST_F(ProgramTest, ASecondServerOnTheSamePortFailsWithAClearLine) {
+  startServer(settings());
+  Settings same = settings();
+  same["STRATOS_HTTP_ADDRESS"] = "127.0.0.1:" + std::to_string(httpPort());
+  const Run refused = run(same, {"serve"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.output.find(std::to_string(httpPort())), std::string::npos) << refused.output;
+}
+
+TEST_F(ProgramTest, RequestsInFlightAreFinishedOnSigterm) {
+  startServer(settings());
+  Browser browser = signedIn();
+  const std::string guid = connectFoundation(browser);
+  auto& upstream = foundation->cloudController().server();
+  upstream.addFault({.kind = stratos::testing::FaultKind::Hold, .pathPrefix = "/v3/apps"});
+  Answer answer;
+  std::jthread caller(
+      [&] { answer = browser.get("/api/v1/proxy/" + guid + "/v3/apps?per_page=1"); });
+  ASSERT_TRUE(upstream.waitUntilHeld(1, Deadline::after(std::chrono::seconds{30})));
+  server->signal(SIGTERM);
+  EXPECT_NE(server->waitForLine("stopping"), "") << server->output();
+  upstream.release();
+  caller.join();
+  EXPECT_EQ(answer.status, 200) << answer.detail;
+  EXPECT_EQ(server->waitForExit(), 0);
+}
+
+}  // namespace
+}  // namespace stratos::server_test
