@@ -1,0 +1,7 @@
+file(READ "${README}" readme)
+file(READ "${EXAMPLE}" example)
+string(REGEX REPLACE "^.*\nint main" "int main" program "${example}")
+string(FIND "${readme}" "${program}" position)
+if(position EQUAL -1)
+  message(FATAL_ERROR "README.md does not show the program of ${EXAMPLE}")
+endif()
