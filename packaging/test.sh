@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+set -euo pipefail
+kRoot=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+readonly kRoot
+# shellcheck source=packaging/lib.sh
+. "$kRoot/packaging/lib.sh"
+
+usage() {
+  cat <<'TEXT'
+usage: packaging/test.sh [CTEST ARGUMENT]...
+
+Installs what the tests need (Debian packages, with sudo unless you are root), starts a private
+PostgreSQL for them, builds in build/dev with AddressSanitizer and UndefinedBehaviorSanitizer, and
+runs ctest. PostgreSQL is stopped and removed at the end.
+
+Without arguments it also builds with ThreadSanitizer and runs the tests labelled "tsan", and
+builds optimised and runs every benchmark once ("bench").
+
+With arguments only the first build is made and they are handed to ctest:
+  packaging/test.sh -L broker          the tests with that label
+  packaging/test.sh -R Router -V       the tests with that name, with their output
+TEXT
+}
+
+for argument in "$@"; do
+  case $argument in
+    --help) usage && exit 0 ;;
+    --) break ;;
+  esac
+done
+
+kJobs=$(nproc)
+readonly kJobs
+postgresDir=
+
+# Runs a command as the user that owns the cluster: PostgreSQL refuses to run as root.
+asPostgres() {
+  if ((EUID == 0)); then
+    (cd "$postgresDir" && runuser -u postgres -- "$@")
+  else
+    (cd "$postgresDir" && "$@")
+  fi
+}
+
+stopPostgres() {
+  [[ -n $postgresDir ]] || return 0
+  if [[ -e $postgresDir/data/postmaster.pid ]]; then
+    asPostgres "$kPostgresBin/pg_ctl" -D "$postgresDir/data" -m immediate -t 30 stop >/dev/null ||
+      warn "PostgreSQL in $postgresDir did not stop"
+  fi
+  rm -rf "$postgresDir"
+  postgresDir=
+}
+
+startPostgres() {
+  kPostgresBin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+  [[ -x $kPostgresBin/initdb ]] || die "no PostgreSQL server found below /usr/lib/postgresql"
+  readonly kPostgresBin
+  postgresDir=$(mktemp -d "${TMPDIR:-/tmp}/stratos-postgres.XXXXXX")
+  local password port attempt
+  password=$(randomHex 16)
+  (umask 077 && printf '%s\n' "$password" >"$postgresDir/password")
+  if ((EUID == 0)); then
+    chown -R postgres: "$postgresDir"
+  fi
+  asPostgres "$kPostgresBin/initdb" -D "$postgresDir/data" -U stratos -A scram-sha-256 \
+    --pwfile="$postgresDir/password" -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null
+  for attempt in 1 2 3 4 5; do
+    port=$(freePort $((20000 + RANDOM % 10000)))
+    # What a crash would lose matters to nobody here.
+    if asPostgres "$kPostgresBin/pg_ctl" -D "$postgresDir/data" -l "$postgresDir/log" -w -t 60 \
+      -o "-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories=$postgresDir \
+          -c fsync=off -c full_page_writes=off -c max_connections=200" start >/dev/null; then
+      PGPASSWORD=$password asPostgres "$kPostgresBin/createdb" -h 127.0.0.1 -p "$port" \
+        -U stratos stratos
+      export STRATOS_TEST_POSTGRES_URL="postgres://stratos:$password@127.0.0.1:$port/stratos"
+      say "PostgreSQL runs on 127.0.0.1:$port"
+      return 0
+    fi
+    warn "PostgreSQL did not start on port $port (attempt $attempt)"
+  done
+  cat "$postgresDir/log" >&2
+  die "PostgreSQL could not be started"
+}
+
+# The distribution's package would set up a cluster of its own and start it; ours is enough.
+installPostgres() {
+  local dropIn=/etc/postgresql-common/createcluster.d/stratos-tests.conf
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && return 0
+  installPackages postgresql-common
+  asRoot mkdir -p "${dropIn%/*}"
+  printf 'create_main_cluster = false\n' | asRoot tee "$dropIn" >/dev/null
+  installPackages postgresql
+  asRoot rm -f "$dropIn"
+}
+
+# build PRESET TARGET...
+build() {
+  local preset=$1
+  shift
+  say "== $preset: configure and build"
+  cmake --preset "$preset" >"$kRoot/build/$preset.configure.log" 2>&1 ||
+    { cat "$kRoot/build/$preset.configure.log" >&2; return 1; }
+  cmake --build --preset "$preset" --parallel "$kJobs" ${1:+--target "$@"}
+}
+
+cd "$kRoot"
+mkdir -p build
+mapfile -t packages < <(buildPackages)
+packages+=(ca-certificates ccache curl git jq libgmock-dev libgtest-dev pkg-config)
+if (($# == 0)); then
+  packages+=(libbenchmark-dev)
+fi
+installPackages "${packages[@]}"
+installPostgres
+
+trap stopPostgres EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+startPostgres
+
+failed=()
+if (($# == 0)); then
+  { build tsan tests_tsan && ctest --preset tsan -j "$kJobs"; } || failed+=(tsan)
+  { build release bench/all && ctest --preset release -L bench; } || failed+=(bench)
+  ((${#failed[@]} == 0)) || warn "failed so far: ${failed[*]}"
+fi
+build dev || die "the build failed"
+ctest --preset dev -j "$kJobs" "$@" || failed+=(dev)
+
+((${#failed[@]} == 0)) || die "failed: ${failed[*]}"
