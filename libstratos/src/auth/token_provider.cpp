@@ -97,6 +97,11 @@ class TokenProvider::Impl {
     return token.expiry > toUnixSeconds(clock_.now());
   }
 
+  /// By content: a row that was only encrypted anew still holds the token that was refused.
+  static bool isSameToken(const TokenRecord& a, const TokenRecord& b) {
+    return a.authToken == b.authToken;
+  }
+
   TokenResult renewRow(const TokenRecord& seen, const UaaTarget& uaa, bool force,
                        Deadline deadline) {
     // A second round is needed only when a flight that was already on its way gave back the very
@@ -106,7 +111,7 @@ class TokenProvider::Impl {
       const std::shared_ptr<Flight> flight = join(keyOf(seen), leader);
       if (leader) return lead(*flight, seen, uaa, force);
       TokenResult result = await(*flight, deadline);
-      if (!force || !result.ok() || result.record.version != seen.version) return result;
+      if (!force || !result.ok() || !isSameToken(result.record, seen)) return result;
     }
     return failed(TokenFailure::Unreachable, "the token could not be renewed");
   }
@@ -160,7 +165,7 @@ class TokenProvider::Impl {
   TokenResult renewAsLeader(const TokenRecord& seen, const UaaTarget& uaa, bool force) {
     auto row = findConnected(seen);
     if (!row) return disconnected();
-    const bool replaced = row->version != seen.version;
+    const bool replaced = !isSameToken(*row, seen);
     if ((replaced || !force) && isFresh(*row)) return usable(std::move(*row));
 
     if (isRejected(*row)) return rejection();
@@ -213,11 +218,11 @@ class TokenProvider::Impl {
     // Another process may have redeemed this refresh token a moment ago and stored its successor.
     auto newer = findConnected(row);
     if (!newer) return disconnected();
-    if (newer->version != row.version) return usable(std::move(*newer));
+    if (!(newer->refreshToken == row.refreshToken)) return usable(std::move(*newer));
     note(row, "the authorization server refuses to renew a token", answer);
     MutexLock lock(mutex_);
     if (rejected_.size() >= kMaxRejected) rejected_.clear();
-    rejected_[keyOf(row)] = row.version;
+    rejected_[keyOf(row)] = newer->version;
     return rejection();
   }
 
