@@ -7,16 +7,16 @@ set -euo pipefail
 readonly staging=$WORK_DIR/staging prefix=$WORK_DIR/prefix
 read -ra flags <<<"${EXTRA_FLAGS:-}"
 
-# findPackage NAME OPTION...
+# findPackage NAME PROJECT OPTION...: builds a project against the prefix and runs its program.
 findPackage() {
-  local build=$WORK_DIR/$1
-  shift
+  local build=$WORK_DIR/$1 project=$2
+  shift 2
   rm -rf "$build"
-  "$CMAKE" -S "$SOURCE_DIR/examples/quickstart" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug \
+  "$CMAKE" -S "$SOURCE_DIR/$project" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug \
     -DCMAKE_CXX_COMPILER="$CXX" -DCMAKE_CXX_FLAGS="${flags[*]}" \
     -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF "$@"
   "$CMAKE" --build "$build"
-  "$build/quickstart"
+  "$build/${project##*/}"
 }
 
 linksShared() { readelf -d "$1" | grep -q 'NEEDED.*libstratos\.so\.0\.1'; }
@@ -37,12 +37,15 @@ case $1 in
     fi
     ;;
   FindPackageShared)
-    findPackage find-shared
+    findPackage find-shared examples/quickstart
     linksShared "$WORK_DIR/find-shared/quickstart"
     ;;
   FindPackageStatic)
-    findPackage find-static -DQUICKSTART_STATIC=ON
+    findPackage find-static examples/quickstart -DQUICKSTART_STATIC=ON
     ! linksShared "$WORK_DIR/find-static/quickstart"
+    ;;
+  FindPackageTesting)
+    findPackage find-testing tests/install/uses_testing
     ;;
   PkgConfigShared)
     [[ $(pkgConfigFlags --modversion) == 0.1.* ]]
