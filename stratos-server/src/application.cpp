@@ -14,14 +14,18 @@
 #include "certificate.hpp"
 #include "http_server.hpp"
 #include "log_sink.hpp"
+#include "rekey.hpp"
 #include "server_config.hpp"
 #include "signals.hpp"
 #include "storage.hpp"
 #include "stratos/base/error.hpp"
 #include "stratos/console/console.hpp"
 #include "stratos/crypto/random.hpp"
+#include "stratos/ext/backup.hpp"
 #include "stratos/ext/cloud_foundry.hpp"
 #include "stratos/http/static_files.hpp"
+#include "stratos/store/console_config.hpp"
+#include "stratos/store/rekey.hpp"
 #include "stratos/store/schema.hpp"
 #include "upgrade_gate.hpp"
 
@@ -109,6 +113,50 @@ std::jthread startSweeper(Console& console, LogSink& log) {
   });
 }
 
+// What an early release kept in a table of its own counts from now on as if the set-up wizard had
+// stored it.
+void moveOldConfiguration(db::Database& database, const LookupChain& chain, LogSink& log) {
+  const auto report = store::moveConsoleConfig(database, [&chain](std::string_view name) {
+    const auto found = chain.find(name);
+    return found ? std::optional(found->value) : std::nullopt;
+  });
+  if (report.outcome == store::ConsoleConfigMove::Ambiguous) {
+    stratos::log(log, LogLevel::Warning,
+                 "console_config has more than one row, so nothing of it is used; delete the wrong "
+                 "ones");
+  }
+  std::string names;
+  for (const std::string& name : report.written) {
+    names.append(names.empty() ? "" : " ").append(name);
+  }
+  if (!names.empty()) {
+    stratos::log(log, LogLevel::Info, "moved the configuration of an early release",
+                 {{"settings", names}});
+  }
+}
+
+// Follows `stratos-server rekey` of another process. A failure is logged when it begins and when
+// its reason changes, not every few seconds.
+std::jthread startCipherRefresh(db::Database& database, const crypto::TokenCipher& cipher,
+                                LogSink& log) {
+  return std::jthread([&database, &cipher, &log](const std::stop_token& stop) {
+    std::string lastReason;
+    while (pauseFor(kCipherRefreshInterval, stop)) {
+      std::string reason;
+      try {
+        store::refreshCipher(database, cipher);
+      } catch (const std::exception& e) {
+        reason = e.what();
+      }
+      if (reason != lastReason && !reason.empty()) {
+        stratos::log(log, LogLevel::Error, "cannot follow the database's encryption key",
+                     {{"reason", reason}});
+      }
+      lastReason = std::move(reason);
+    }
+  });
+}
+
 // True when the process may end in order; false when requests had to be cut.
 bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
                 const std::stop_token& stop) {
@@ -130,6 +178,12 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
                                ? "AES-256-GCM"
                                : "AES-CFB, as upstream does, so that going back stays possible"},
                 {"previous_keys", config.keys.size() - 1}});
+  if (!cipher.writesWithFirstKey()) {
+    stratos::log(log, LogLevel::Warning,
+                 "ENCRYPTION_KEY is not in use yet: the database still needs a key of "
+                 "ENCRYPTION_KEY_PREVIOUS; run stratos-server rekey");
+  }
+  moveOldConfiguration(*database, chain, log);
   store::SettingsStore stored(*database);
   const auto known = static_cast<std::ptrdiff_t>(chain.warnings().size());
   chain.setDatabase(stored.configGroup("env"), &mayComeFromDatabase);
@@ -146,6 +200,9 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   http::PooledTransport transport(config.transport);
   std::vector<std::unique_ptr<Extension>> extensions;
   extensions.push_back(ext::makeCloudFoundry());
+  if (settings.flag("FEATURE_ALLOW_BACKUP")) {
+    extensions.push_back(ext::makeBackup(*database, cipher, random));
+  }
   Console console(std::move(options), {*database, cipher, transport, clock, random, log},
                   std::move(extensions), openFrontEnd(config, log));
   UpgradeGate gate(config.upgradeLock, &console);
@@ -153,6 +210,7 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   listen(server, config, log);
   {
     const std::jthread sweeper = startSweeper(console, log);
+    const std::jthread cipherRefresh = startCipherRefresh(*database, cipher, log);
     waitForStop(stop);
     stratos::log(log, LogLevel::Info, "stopping",
                  {{"requests_in_flight", server.activeRequests()}});

@@ -11,6 +11,7 @@
 #include "certificate.hpp"
 #include "server_config.hpp"
 #include "settings.hpp"
+#include "sqlite_copy.hpp"
 #include "storage.hpp"
 #include "stratos/base/error.hpp"
 #include "stratos/base/url.hpp"
@@ -26,7 +27,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::seconds kUaaTime{10};
-constexpr std::uintmax_t kMaxCopyBytes = 2ULL * 1024 * 1024 * 1024;
 
 class Report {
  public:
@@ -50,27 +50,6 @@ class Report {
   bool failed_ = false;
 };
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "stratos-check-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) {
-      throw Error(ErrorCode::Unavailable, "Cannot make a temporary folder");
-    }
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  [[nodiscard]] const fs::path& path() const noexcept { return path_; }
-
- private:
-  fs::path path_;
-};
-
 void readSettings(db::Database& database, LookupChain& chain) {
   chain.setDatabase(store::SettingsStore(database).configGroup("env"), &mayComeFromDatabase);
 }
@@ -91,13 +70,9 @@ std::string checkSqlite(const DatabaseConfig& config,
     throw Error(ErrorCode::Unavailable,
                 file.string() + " cannot be read and written; change its owner or mode");
   }
-  if (fs::file_size(file) > kMaxCopyBytes) return file.string() + ", too large to be tried";
-  const TemporaryFolder folder;
-  db::SqliteOptions copy;
-  copy.file = (folder.path() / "copy.db").string();
-  fs::copy_file(file, copy.file);
-  if (fs::exists(file.string() + "-wal")) fs::copy_file(file.string() + "-wal", copy.file + "-wal");
-  const auto database = db::Database::openSqlite(copy);
+  if (fs::file_size(file) > SqliteCopy::kMaxBytes) return file.string() + ", too large to be tried";
+  const SqliteCopy copy(file);
+  const auto database = copy.open();
   NullLogSink silent;
   const store::SchemaReport schema = store::migrateSchema(*database, silent);
   crypto::SystemRandom random;

@@ -3,12 +3,17 @@
 #include <string>
 #include <vector>
 
+#include "migrate.hpp"
+#include "rekey.hpp"
+
 namespace stratos::server {
 
-enum class Command { Serve, Check, Version, Help };
+enum class Command { Serve, Check, Migrate, Rekey, Version, Help };
 
 struct CommandLine {
   Command command = Command::Serve;
+  MigrateMode migrateMode = MigrateMode::Apply;
+  RekeyCommand rekey;
   /// Not empty: what is wrong, in one line.
   std::string problem;
 };

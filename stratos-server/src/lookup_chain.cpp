@@ -43,6 +43,7 @@ std::string secretFileName(std::string_view name) {
 
 LookupChain::LookupChain(SettingMap environment, const LookupPlaces& places)
     : environment_(std::move(environment)), secretsDirectory_(places.secretsDirectory) {
+  readBoundServices();
   readUserProvidedService();
   readProperties(places.propertiesFile);
 }
@@ -80,6 +81,13 @@ std::optional<std::string> LookupChain::findInEnvironment(std::string_view name)
   const auto found = environment_.find(name);
   if (found == environment_.end()) return std::nullopt;
   return found->second;
+}
+
+void LookupChain::readBoundServices() {
+  const auto services = findInEnvironment("VCAP_SERVICES");
+  const auto file = findInEnvironment("VCAP_SERVICES_FILE_PATH");
+  if ((services && !services->empty()) || !file || file->empty()) return;
+  if (auto content = readSmallFile(*file)) environment_["VCAP_SERVICES"] = std::move(*content);
 }
 
 void LookupChain::readUserProvidedService() {

@@ -44,6 +44,8 @@ class LookupChain {
   [[nodiscard]] const std::vector<std::string>& warnings() const noexcept { return warnings_; }
 
  private:
+  /// Puts the content of VCAP_SERVICES_FILE_PATH where VCAP_SERVICES would be.
+  void readBoundServices();
   void readUserProvidedService();
   void readProperties(const std::filesystem::path& file);
 

@@ -5,6 +5,8 @@
 #include "application.hpp"
 #include "check.hpp"
 #include "command_line.hpp"
+#include "migrate.hpp"
+#include "rekey.hpp"
 
 int main(int argc, char** argv) {
   using namespace stratos::server;
@@ -22,6 +24,10 @@ int main(int argc, char** argv) {
       return 0;
     case Command::Check:
       return check(processEnvironment(), std::cout);
+    case Command::Migrate:
+      return migrate(processEnvironment(), line.migrateMode, std::cout, std::cerr);
+    case Command::Rekey:
+      return rekey(processEnvironment(), line.rekey, std::cout, std::cerr);
     case Command::Serve:
       break;
   }

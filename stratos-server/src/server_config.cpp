@@ -5,11 +5,7 @@
 #include <fstream>
 #include <iterator>
 
-#include <Poco/Exception.h>
-#include <Poco/JSON/Object.h>
-#include <Poco/JSON/Parser.h>
-#include <Poco/URI.h>
-
+#include "service_binding.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
 #include "stratos/base/url.hpp"
@@ -18,7 +14,6 @@ namespace stratos::server {
 namespace {
 
 constexpr std::int64_t kMaxPort = 65'535;
-constexpr int kPostgreSqlPort = 5432;
 constexpr std::chrono::seconds kMutatingTimeout{120};
 // Stands for "no limit" where a wait has to end some day.
 constexpr std::chrono::hours kNoLimit{24};
@@ -33,96 +28,6 @@ std::string joinNames(const std::vector<std::string>& names) {
   return text;
 }
 
-// -- Cloud Foundry service bindings --
-
-struct BoundService {
-  bool isPostgreSql = false;
-  bool hasStratosTag = false;
-  Poco::JSON::Object::Ptr credentials;
-};
-
-std::vector<BoundService> boundDatabases(const std::string& vcapServices) {
-  using Poco::JSON::Object;
-  std::vector<BoundService> found;
-  const auto byLabel = Poco::JSON::Parser().parse(vcapServices).extract<Object::Ptr>();
-  for (const auto& [label, value] : *byLabel) {
-    const auto instances = byLabel->getArray(label);
-    if (!instances) continue;
-    for (unsigned i = 0; i < instances->size(); ++i) {
-      const auto instance = instances->getObject(i);
-      const auto credentials = instance ? instance->getObject("credentials") : nullptr;
-      if (!credentials) continue;
-      std::vector<std::string> tags;
-      if (const auto array = instance->getArray("tags")) {
-        for (unsigned t = 0; t < array->size(); ++t) tags.push_back(array->get(t).toString());
-      }
-      const auto tagged = [&](const char* tag) {
-        return std::find(tags.begin(), tags.end(), tag) != tags.end();
-      };
-      const std::string uri = credentials->optValue<std::string>("uri", "");
-      const bool isPostgreSql = uri.starts_with("postgres://") ||
-                                uri.starts_with("postgresql://") || tagged("postgresql");
-      if (isPostgreSql || uri.starts_with("mysql://") || tagged("mysql")) {
-        found.push_back({isPostgreSql, tagged("stratos"), credentials});
-      }
-    }
-  }
-  return found;
-}
-
-db::PostgreSqlOptions optionsOf(const Poco::JSON::Object& credentials) {
-  db::PostgreSqlOptions options;
-  const auto text = [&](const char* name) {
-    return credentials.has(name) ? credentials.get(name).toString() : std::string();
-  };
-  options.host = text("hostname");
-  options.user = text("username");
-  options.password = Secret(text("password"));
-  options.database = text("dbname");
-  const std::string port = text("port");
-  int number = 0;
-  std::from_chars(port.data(), port.data() + port.size(), number);
-  if (const std::string uri = text("uri"); number <= 0 || number > kMaxPort) {
-    number = kPostgreSqlPort;
-    if (!uri.empty()) {
-      const Poco::URI parsed(uri);
-      options.host = parsed.getHost();
-      if (parsed.getPort() != 0) number = parsed.getPort();
-      // Poco leaves the user information as it is written.
-      const std::string userInfo = parsed.getUserInfo();
-      const std::size_t colon = userInfo.find(':');
-      const auto decoded = [](const std::string& raw) { return percentDecode(raw).value_or(raw); };
-      options.user = decoded(userInfo.substr(0, colon));
-      options.password =
-          Secret(colon == std::string::npos ? std::string() : decoded(userInfo.substr(colon + 1)));
-      options.database = parsed.getPath().empty() ? "" : parsed.getPath().substr(1);
-    }
-  }
-  options.port = number;
-  return options;
-}
-
-std::optional<db::PostgreSqlOptions> boundPostgreSql(const Settings& settings) {
-  if (!settings.isSet("VCAP_SERVICES")) return std::nullopt;
-  try {
-    std::vector<BoundService> services = boundDatabases(settings.text("VCAP_SERVICES"));
-    if (services.size() > 1) {
-      std::erase_if(services, [](const BoundService& service) { return !service.hasStratosTag; });
-      if (services.size() != 1) {
-        refuse("Several database services are bound; tag the one to use with \"stratos\"");
-      }
-    }
-    if (services.empty()) return std::nullopt;
-    if (!services.front().isPostgreSql) {
-      refuse("The bound database service is MySQL, which is not supported yet; bind PostgreSQL");
-    }
-    return optionsOf(*services.front().credentials);
-  } catch (const Poco::Exception&) {
-    // Poco's text may quote the document, which holds credentials.
-    refuse("VCAP_SERVICES is not the JSON that Cloud Foundry writes");
-  }
-}
-
 // -- Database --
 
 void requireSet(const Settings& settings, std::initializer_list<const char*> names) {
@@ -133,10 +38,35 @@ void requireSet(const Settings& settings, std::initializer_list<const char*> nam
   if (!missing.empty()) refuse("DATABASE_PROVIDER is pgsql, but not set: " + joinNames(missing));
 }
 
-db::PostgreSqlOptions loadPostgreSql(const Settings& settings) {
+std::optional<BoundDatabase> boundDatabase(const Settings& settings) {
+  if (settings.isSet("VCAP_SERVICES")) return findBoundDatabase(settings.text("VCAP_SERVICES"));
+  // The lookup chain has read the file unless that was impossible.
+  if (settings.isSet("VCAP_SERVICES_FILE_PATH")) {
+    refuse("The file " + settings.text("VCAP_SERVICES_FILE_PATH") +
+           ", which VCAP_SERVICES_FILE_PATH names, cannot be read");
+  }
+  return std::nullopt;
+}
+
+// What the operator sets counts, then what the service asks for.
+std::string tlsMode(const Settings& settings, const std::optional<BoundDatabase>& bound) {
+  if (settings.isSet("DB_SSL_MODE") || !bound || bound->sslMode.empty()) {
+    return settings.choice("DB_SSL_MODE");
+  }
+  const std::vector<std::string> allowed = split(settingInfo("DB_SSL_MODE").allowed, '|');
+  if (std::find(allowed.begin(), allowed.end(), bound->sslMode) == allowed.end()) {
+    refuse("The bound database service \"" + bound->service +
+           "\" cannot be used: its sslmode is none of " + joinNames(allowed) +
+           "; set DB_SSL_MODE to one of them");
+  }
+  return bound->sslMode;
+}
+
+db::PostgreSqlOptions loadPostgreSql(const Settings& settings,
+                                     const std::optional<BoundDatabase>& bound) {
   db::PostgreSqlOptions options;
-  if (auto bound = boundPostgreSql(settings)) {
-    options = std::move(*bound);
+  if (bound) {
+    options = bound->options;
   } else {
     requireSet(settings, {"DB_HOST", "DB_USER", "DB_DATABASE_NAME"});
     options.host = settings.text("DB_HOST");
@@ -145,12 +75,13 @@ db::PostgreSqlOptions loadPostgreSql(const Settings& settings) {
     options.database = settings.text("DB_DATABASE_NAME");
     options.port = static_cast<int>(settings.integer("DB_PORT", 1, kMaxPort));
   }
-  options.sslMode = settings.choice("DB_SSL_MODE");
-  options.sslCert = settings.text("DB_CERT");
-  options.sslKey = settings.text("DB_CERT_KEY");
-  options.sslRootCert = settings.text("DB_ROOT_CERT");
+  options.sslMode = tlsMode(settings, bound);
+  if (settings.isSet("DB_CERT")) options.sslCert = settings.text("DB_CERT");
+  if (settings.isSet("DB_CERT_KEY")) options.sslKey = settings.text("DB_CERT_KEY");
+  if (settings.isSet("DB_ROOT_CERT")) options.sslRootCert = settings.text("DB_ROOT_CERT");
   const auto timeout = settings.seconds("DB_CONNECT_TIMEOUT_IN_SECS");
   if (timeout.count() > 0) options.connectTimeout = timeout;
+  options.statementTimeout = settings.seconds("STRATOS_DB_STATEMENT_TIMEOUT_IN_SECS");
   return options;
 }
 
@@ -302,9 +233,13 @@ DatabaseConfig loadDatabaseConfig(const Settings& settings, Warnings& warnings) 
   DatabaseConfig config;
   const std::string provider = settings.choice("DATABASE_PROVIDER");
   const bool onCloudFoundry = settings.isSet("VCAP_APPLICATION");
-  if (provider == "pgsql" || boundPostgreSql(settings)) {
+  config.pool.maxConnections =
+      static_cast<std::size_t>(settings.integer("STRATOS_DB_MAX_CONNECTIONS", 1, 10'000));
+  const std::optional<BoundDatabase> bound = boundDatabase(settings);
+  if (provider == "pgsql" || bound) {
     config.dialect = db::Dialect::PostgreSql;
-    config.postgreSql = loadPostgreSql(settings);
+    config.postgreSql = loadPostgreSql(settings, bound);
+    if (bound) config.service = bound->service;
     return config;
   }
   if (provider == "mysql") {

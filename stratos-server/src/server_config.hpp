@@ -29,6 +29,9 @@ struct DatabaseConfig {
   db::Dialect dialect = db::Dialect::Sqlite;
   db::SqliteOptions sqlite;          ///< Only for Sqlite.
   db::PostgreSqlOptions postgreSql;  ///< Only for PostgreSql.
+  db::PoolOptions pool;
+  /// The Cloud Foundry service that the database comes from; empty when it does not.
+  std::string service;
   /// Delete the SQLite file before it is opened; says why.
   std::optional<std::string> deleteReason;
 };

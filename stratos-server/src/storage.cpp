@@ -46,9 +46,9 @@ std::unique_ptr<db::Database> openDatabase(const DatabaseConfig& config, LogSink
                                            const std::stop_token& stop, const DatabaseWait& wait) {
   if (config.dialect == db::Dialect::Sqlite) {
     if (config.deleteReason) deleteSqlite(config.sqlite.file, *config.deleteReason, log);
-    return db::Database::openSqlite(config.sqlite);
+    return db::Database::openSqlite(config.sqlite, config.pool);
   }
-  auto database = db::Database::openPostgreSql(config.postgreSql);
+  auto database = db::Database::openPostgreSql(config.postgreSql, config.pool);
   const Deadline deadline = Deadline::after(wait.total);
   for (bool first = true;; first = false) {
     if (stop.stop_requested()) {
@@ -58,10 +58,16 @@ std::unique_ptr<db::Database> openDatabase(const DatabaseConfig& config, LogSink
       static_cast<void>(database->connect().query("SELECT 1"));
       return database;
     } catch (const Error& e) {
-      if (e.code() != ErrorCode::Unavailable || deadline.hasPassed()) throw;
+      if (e.code() != ErrorCode::Unavailable || deadline.hasPassed()) {
+        if (config.service.empty()) throw;
+        throw Error(e.code(), "The bound database service \"" + config.service +
+                                  "\" cannot be used: " + e.what());
+      }
       if (first) {
         stratos::log(log, LogLevel::Warning, "waiting for the database",
-                     {{"database", database->description()}, {"reason", e.what()}});
+                     {{"database", database->description()},
+                      {"service", config.service},
+                      {"reason", e.what()}});
       }
     }
     pauseFor(wait.pause, stop);

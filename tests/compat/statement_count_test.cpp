@@ -32,8 +32,8 @@ TEST_P(StatementCountTest, InfoVerifyAndListDoNotGrowWithEndpoints) {
   EXPECT_EQ(t().statementsOf(verify), verifyOne);
   EXPECT_EQ(t().statementsOf(list), listOne);
 
-  EXPECT_LE(infoOne, 6U);    // session, user, version (2), endpoints, tokens
-  EXPECT_LE(verifyOne, 8U);  // the same, the user once more, the session's update
+  EXPECT_LE(infoOne, 5U);    // session, user, version, endpoints, tokens
+  EXPECT_LE(verifyOne, 7U);  // the same, the user once more, the session's update
   EXPECT_LE(listOne, 2U);    // session, endpoints
 }
 

@@ -6,6 +6,7 @@
 #include "console/pipeline.hpp"
 #include "console/routes.hpp"
 #include "console/services.hpp"
+#include "stratos/store/rekey.hpp"
 
 namespace stratos {
 
@@ -132,6 +133,7 @@ class Console::Impl {
       stratos::log(services_.env.log, LogLevel::Debug, "expired sessions removed",
                    {{"count", ended}});
     }
+    store::refreshCipher(services_.env.database, services_.env.cipher);
   }
   LogSink& log() { return services_.env.log; }
 

@@ -18,6 +18,7 @@ constexpr std::size_t kKeyIdBytes = 4;
 constexpr std::size_t kNonceBytes = 12;
 constexpr std::size_t kTagBytes = 16;
 constexpr std::size_t kIvBytes = 16;
+constexpr std::size_t kMaxKeys = 1'000;
 constexpr std::size_t kPrefixBytes = 3 + kKeyIdBytes + kNonceBytes;
 constexpr std::string_view kPublishedKey =
     "B374A26A71490437AA024E4FADD5B497FDFF1A8EA6FF12F6FB65AF2720B59CCF";
@@ -49,10 +50,6 @@ Secret deriveGcmKey(const EncryptionKey& key) {
   std::string info("stratos token encryption v1");
   info.push_back('\x01');
   return Secret(hmacSha256(extracted.reveal(), info));
-}
-
-std::string checkValueOf(const EncryptionKey& key) {
-  return toHex(hmacSha256(key.bytes().reveal(), "stratos encryption key check"));
 }
 
 const EVP_CIPHER* cfbCipher(std::size_t keyBytes) {
@@ -167,19 +164,58 @@ bool EncryptionKey::isPubliclyKnown() const {
   return constantTimeEquals(bytes_.reveal(), stratos::fromHex(kPublishedKey).value());
 }
 
+std::string EncryptionKey::checkValue() const {
+  return toHex(hmacSha256(bytes_.reveal(), "stratos encryption key check"));
+}
+
 TokenCipher::TokenCipher(std::vector<EncryptionKey> keys, CipherFormat writeFormat, Random& random)
-    : keys_(std::move(keys)), writeFormat_(writeFormat), random_(random) {
+    : keys_(std::move(keys)), random_(random), rule_(Rule{writeFormat, 0, 0}) {
   if (keys_.empty()) throw Error(ErrorCode::InvalidArgument, "There is no encryption key");
+  if (keys_.size() > kMaxKeys) {
+    throw Error(ErrorCode::InvalidArgument, "There are too many encryption keys");
+  }
+}
+
+TokenCipher::TokenCipher(TokenCipher&& other) noexcept
+    : keys_(std::move(other.keys_)), random_(other.random_), rule_(other.rule()) {}
+
+bool TokenCipher::follow(CipherFormat writeFormat, std::span<const std::string> checkValues) const {
+  if (checkValues.empty()) return false;
+  for (const std::string& each : checkValues) {
+    if (!findKey(each)) return false;
+  }
+  rule_.store({writeFormat, *findKey(checkValues.front()), *findKey(checkValues.back())},
+              std::memory_order_release);
+  return true;
+}
+
+std::optional<std::uint16_t> TokenCipher::findKey(std::string_view checkValue) const {
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    if (keys_[i].checkValue() == checkValue) return static_cast<std::uint16_t>(i);
+  }
+  return std::nullopt;
+}
+
+// The key that our own header names; none for a value of the old format, which may begin like that
+// header by chance (one in 2^24).
+const EncryptionKey* TokenCipher::keyOfHeader(std::string_view stored) const {
+  if (!stored.starts_with(kHeader)) return nullptr;
+  const std::string_view id = stored.substr(kHeader.size(), kKeyIdBytes);
+  const auto key = std::find_if(keys_.begin(), keys_.end(),
+                                [id](const EncryptionKey& k) { return k.id() == id; });
+  return key == keys_.end() ? nullptr : &*key;
 }
 
 std::string TokenCipher::encrypt(const Secret& text, std::string_view identity) const {
-  if (writeFormat_ == CipherFormat::Gcm) {
-    return encryptGcm(keys_.front(), text, identity, random_.bytes(kNonceBytes));
+  const Rule now = rule();
+  const EncryptionKey& key = keys_[now.writeKey];
+  if (now.format == CipherFormat::Gcm) {
+    return encryptGcm(key, text, identity, random_.bytes(kNonceBytes));
   }
   std::string iv = random_.bytes(kIvBytes);
   // An initial vector that looks like our own header would make the reader doubt.
   if (iv.starts_with(kHeader)) iv[0] = '\0';
-  return encryptLegacy(keys_.front().bytes().reveal(), text.reveal(), iv);
+  return encryptLegacy(key.bytes().reveal(), text.reveal(), iv);
 }
 
 Secret TokenCipher::decrypt(std::string_view stored, std::string_view identity) const {
@@ -187,28 +223,38 @@ Secret TokenCipher::decrypt(std::string_view stored, std::string_view identity) 
   const auto fail = [identity](const char* why) -> Error {
     return Error(ErrorCode::Internal, "Cannot decrypt " + std::string(identity) + ": " + why);
   };
-  if (stored.starts_with(kHeader)) {
-    if (stored.size() < kPrefixBytes + kTagBytes) throw fail("the value is truncated");
-    const std::string_view id = stored.substr(kHeader.size(), kKeyIdBytes);
-    const auto key = std::find_if(keys_.begin(), keys_.end(),
-                                  [id](const EncryptionKey& k) { return k.id() == id; });
-    if (key != keys_.end()) {
-      auto text = decryptGcm(*key, stored, identity);
-      if (!text) throw fail("the value was changed or belongs to another row");
-      return std::move(*text);
-    }
-    // A value of the old format may begin like this by chance (one in 2^24), hence the attempts
-    // below.
+  if (stored.starts_with(kHeader) && stored.size() < kPrefixBytes + kTagBytes) {
+    throw fail("the value is truncated");
+  }
+  if (const EncryptionKey* key = keyOfHeader(stored)) {
+    auto text = decryptGcm(*key, stored, identity);
+    if (!text) throw fail("the value was changed or belongs to another row");
+    return std::move(*text);
   }
   if (stored.size() < kIvBytes) throw fail("the value is truncated");
-  for (const EncryptionKey& key : keys_) {
+  // A short text decrypts to something plausible with many a key, so the likeliest comes first.
+  const std::size_t first = rule().legacyKey;
+  for (std::size_t i = 0; i <= keys_.size(); ++i) {
+    if (i == first + 1) continue;
+    const EncryptionKey& key = keys_[i == 0 ? first : i - 1];
     Secret text(decryptLegacy(key.bytes().reveal(), stored));
     if (isPlausibleText(text.reveal())) return text;
   }
   throw fail("the value was changed or was made with another encryption key");
 }
 
-std::string TokenCipher::checkValue() const { return checkValueOf(keys_.front()); }
+bool TokenCipher::isCurrent(std::string_view stored) const {
+  const Rule now = rule();
+  const EncryptionKey* key = keyOfHeader(stored);
+  if (now.format == CipherFormat::Legacy) return key == nullptr && !stored.empty();
+  return key == &keys_[now.writeKey];
+}
+
+CipherFormat TokenCipher::writeFormat() const noexcept { return rule().format; }
+
+bool TokenCipher::writesWithFirstKey() const noexcept { return rule().writeKey == 0; }
+
+std::string TokenCipher::checkValue() const { return keys_[rule().writeKey].checkValue(); }
 
 std::string encryptLegacy(std::string_view key, std::string_view text, std::string_view iv) {
   if (iv.size() != kIvBytes) {

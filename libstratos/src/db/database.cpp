@@ -1,7 +1,11 @@
 #include "stratos/db/database.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <iterator>
+#include <random>
+#include <thread>
 #include <vector>
 
 #include "db/driver.hpp"
@@ -16,6 +20,7 @@ namespace detail {
 namespace {
 
 using DriverConnectionPtr = std::unique_ptr<DriverConnection>;
+using Steady = std::chrono::steady_clock;
 
 // Idle connections, the last one used on top, and the number of all that are open.
 class Pool {
@@ -28,7 +33,8 @@ class Pool {
   }
 
   [[nodiscard]] DriverConnectionPtr acquire() {
-    const auto end = std::chrono::steady_clock::now() + options_.acquireTimeout;
+    const auto end = Steady::now() + options_.acquireTimeout;
+    closeIdle();
     for (;;) {
       DriverConnectionPtr connection = takeIdleOrReserve(end);
       if (!connection) return openReserved();
@@ -46,7 +52,7 @@ class Pool {
     }
     {
       const MutexLock lock(mutex_);
-      idle_.push_back(std::move(connection));
+      idle_.push_back({std::move(connection), Steady::now()});
     }
     available_.notify_one();
   }
@@ -56,8 +62,30 @@ class Pool {
   [[nodiscard]] const Driver& driver() const noexcept { return *driver_; }
 
  private:
+  struct Idle {
+    DriverConnectionPtr connection;
+    Steady::time_point since;
+  };
+
+  // Closes what lies at the bottom for too long.
+  void closeIdle() {
+    std::vector<Idle> old;
+    {
+      const MutexLock lock(mutex_);
+      const auto limit = Steady::now() - options_.idleLimit;
+      const auto kept = std::find_if(idle_.begin(), idle_.end(),
+                                     [&](const Idle& idle) { return idle.since > limit; });
+      old.assign(std::make_move_iterator(idle_.begin()), std::make_move_iterator(kept));
+      idle_.erase(idle_.begin(), kept);
+    }
+    for (Idle& idle : old) {
+      idle.connection.reset();
+      forget();
+    }
+  }
+
   // An idle connection, or nothing when the caller may open one, which is counted already.
-  [[nodiscard]] DriverConnectionPtr takeIdleOrReserve(std::chrono::steady_clock::time_point end) {
+  [[nodiscard]] DriverConnectionPtr takeIdleOrReserve(Steady::time_point end) {
     MutexLock lock(mutex_);
     while (idle_.empty() && open_ >= options_.maxConnections) {
       if (available_.wait_until(lock, end) == std::cv_status::timeout && idle_.empty() &&
@@ -71,7 +99,7 @@ class Pool {
       idle_.reserve(++open_);
       return nullptr;
     }
-    DriverConnectionPtr connection = std::move(idle_.back());
+    DriverConnectionPtr connection = std::move(idle_.back().connection);
     idle_.pop_back();
     return connection;
   }
@@ -98,11 +126,22 @@ class Pool {
   std::atomic<std::uint64_t> statements_{0};
   Mutex mutex_;
   std::condition_variable_any available_;
-  std::vector<DriverConnectionPtr> idle_ STRATOS_GUARDED_BY(mutex_);
+  std::vector<Idle> idle_ STRATOS_GUARDED_BY(mutex_);
   std::size_t open_ STRATOS_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace
+
+// One statement or transaction runs at most so often when others keep winning against it.
+constexpr int kMaxAttempts = 8;
+
+// The loser waits a moment, or both would meet again in step.
+void pauseBeforeAttempt(int attempt) {
+  static thread_local std::minstd_rand random{std::random_device{}()};
+  constexpr int kMaxDoublings = 4;
+  std::uniform_int_distribution<int> milliseconds(1, 4 << std::min(attempt, kMaxDoublings));
+  std::this_thread::sleep_for(std::chrono::milliseconds{milliseconds(random)});
+}
 
 std::string statementName(std::string_view sql) {
   constexpr std::size_t kWords = 4;
@@ -132,6 +171,8 @@ class Connection::Impl {
   ~Impl() {
     // A transaction that is still open here could not be rolled back.
     if (inTransaction) driver_->markBroken();
+    driver_->limitStatements(true);
+    (void)driver_->takeConflict();
     pool_.giveBack(std::move(driver_));
   }
   Impl(const Impl&) = delete;
@@ -139,7 +180,16 @@ class Connection::Impl {
 
   [[nodiscard]] detail::Result run(std::string_view sql, const Parameters& parameters) {
     pool_.countStatement();
-    return driver_->run(sql, parameters);
+    // In a transaction the whole transaction has to be repeated.
+    if (inTransaction) return driver_->run(sql, parameters);
+    for (int attempt = 1;; ++attempt) {
+      try {
+        return driver_->run(sql, parameters);
+      } catch (const Error&) {
+        if (!driver_->takeConflict() || attempt == detail::kMaxAttempts) throw;
+      }
+      detail::pauseBeforeAttempt(attempt);
+    }
   }
   [[nodiscard]] detail::DriverConnection& driver() noexcept { return *driver_; }
   [[nodiscard]] Dialect dialect() const noexcept { return pool_.driver().dialect(); }
@@ -181,8 +231,9 @@ Transaction::Transaction(Connection& connection) : connection_(connection) {
 }
 
 Transaction::~Transaction() {
-  if (!open_) return;
   detail::DriverConnection& driver = connection_.impl_->driver();
+  driver.limitStatements(true);
+  if (!open_) return;
   connection_.impl_->inTransaction = false;
   if (driver.isBroken()) return;
   try {
@@ -205,6 +256,8 @@ void Transaction::lock(std::string_view key) {
   (void)connection_.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
                           {std::string(key)});
 }
+
+void Transaction::liftStatementTimeout() { connection_.impl_->driver().limitStatements(false); }
 
 class Database::Impl {
  public:
@@ -240,10 +293,18 @@ Connection Database::connect() {
 }
 
 void Database::transact(const std::function<void(Connection&, Transaction&)>& work) {
-  Connection connection = connect();
-  Transaction transaction(connection);
-  work(connection, transaction);
-  transaction.commit();
+  for (int attempt = 1;; ++attempt) {
+    Connection connection = connect();
+    try {
+      Transaction transaction(connection);
+      work(connection, transaction);
+      transaction.commit();
+      return;
+    } catch (const std::exception&) {
+      if (!connection.impl_->driver().takeConflict() || attempt == detail::kMaxAttempts) throw;
+    }
+    detail::pauseBeforeAttempt(attempt);
+  }
 }
 
 Dialect Database::dialect() const noexcept { return impl_->pool.driver().dialect(); }

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "stratos/db/database.hpp"
@@ -32,8 +34,18 @@ class DriverConnection {
   [[nodiscard]] bool isBroken() const noexcept { return broken_; }
   void markBroken() noexcept { broken_ = true; }
 
+  /// Whether a statement has failed since the last call because another transaction won.
+  [[nodiscard]] bool takeConflict() noexcept { return std::exchange(conflict_, false); }
+
+  /// From now on the time limit of the options counts, or none.
+  virtual void limitStatements(bool on) noexcept { (void)on; }
+
+ protected:
+  void noteConflict() noexcept { conflict_ = true; }
+
  private:
   bool broken_ = false;
+  bool conflict_ = false;
 };
 
 /// Opens connections. Safe from any thread.

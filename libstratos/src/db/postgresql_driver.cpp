@@ -1,7 +1,9 @@
 #include <libpq-fe.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 
@@ -29,6 +31,15 @@ struct FinishConnection {
   void operator()(PGconn* connection) const noexcept { PQfinish(connection); }
 };
 using Handle = std::unique_ptr<PGconn, FinishConnection>;
+
+struct FreeCancel {
+  void operator()(PGcancel* cancel) const noexcept { PQfreeCancel(cancel); }
+};
+using Cancel = std::unique_ptr<PGcancel, FreeCancel>;
+
+// How long a cancelled statement may take to end before its connection is given up.
+constexpr std::chrono::seconds kCancelGrace{5};
+constexpr std::chrono::seconds kProbeTime{5};
 
 // Types by the numbers of the server's pg_type.dat, which never change.
 constexpr Oid kBool = 16;
@@ -92,6 +103,9 @@ bool isMessageFreeOfValues(std::string_view state) {
   return false;
 }
 
+// True when another transaction won and the same work may succeed at the next attempt.
+bool isConflict(std::string_view state) { return state == "40001" || state == "40P01"; }
+
 bool isPassing(std::string_view state) {
   for (const std::string_view prefix : {"08", "40", "53", "55P03", "57", "58", "25006"}) {
     if (state.starts_with(prefix)) return true;
@@ -102,7 +116,7 @@ bool isPassing(std::string_view state) {
 class PostgreSqlConnection final : public DriverConnection {
  public:
   PostgreSqlConnection(const PostgreSqlOptions& options, const std::string& description)
-      : handle_(connectTo(options)) {
+      : handle_(connectTo(options)), statementTimeout_(options.statementTimeout) {
     if (PQstatus(raw()) != CONNECTION_OK) {
       throw Error(ErrorCode::Unavailable,
                   "Cannot connect to " + description + ": " + oneLine(PQerrorMessage(raw())));
@@ -113,7 +127,9 @@ class PostgreSqlConnection final : public DriverConnection {
   }
 
   [[nodiscard]] Result run(std::string_view sql, const Parameters& parameters) override {
-    const PgResult result = send(sql, parameters);
+    send(sql, parameters);
+    const PgResult result =
+        receive(isLimited_ ? statementTimeout_ : std::chrono::milliseconds{0}, sql);
     const ExecStatusType status = PQresultStatus(result.get());
     Result out;
     if (status == PGRES_TUPLES_OK) {
@@ -127,7 +143,7 @@ class PostgreSqlConnection final : public DriverConnection {
     return out;
   }
 
-  void begin() override { (void)run("BEGIN", {}); }
+  void begin() override { (void)run("BEGIN ISOLATION LEVEL READ COMMITTED", {}); }
 
   void commit() override {
     // The server answers COMMIT of a failed transaction with success and rolls back.
@@ -149,16 +165,86 @@ class PostgreSqlConnection final : public DriverConnection {
     const bool silent = ::poll(&socket, 1, 0) == 0;
     constexpr auto kTrusted = std::chrono::seconds{30};
     if (silent && Steady::now() - lastUse_ < kTrusted) return true;
-    const PgResult answer(PQexec(raw(), "SELECT 1"));
-    if (PQresultStatus(answer.get()) != PGRES_TUPLES_OK) return false;
+    try {
+      send("SELECT 1", {});
+      const PgResult answer = receive(kProbeTime, "SELECT 1");
+      if (PQresultStatus(answer.get()) != PGRES_TUPLES_OK) return false;
+    } catch (const std::exception&) {
+      return false;
+    }
     lastUse_ = Steady::now();
     return true;
   }
 
+  void limitStatements(bool on) noexcept override { isLimited_ = on; }
+
  private:
   [[nodiscard]] PGconn* raw() const noexcept { return handle_.get(); }
 
-  [[nodiscard]] PgResult send(std::string_view sql, const Parameters& parameters) {
+  // Waits until the connection can be read; false when `end` comes first.
+  [[nodiscard]] bool waitReadable(std::optional<Steady::time_point> end) const {
+    for (;;) {
+      int timeout = -1;
+      if (end) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(*end - Steady::now());
+        if (left.count() <= 0) return false;
+        constexpr std::int64_t kLongest = 3'600'000;
+        timeout = static_cast<int>(std::min<std::int64_t>(left.count(), kLongest));
+      }
+      pollfd socket{PQsocket(raw()), POLLIN, 0};
+      const int ready = ::poll(&socket, 1, timeout);
+      // A failed poll() is libpq's to explain.
+      if (ready > 0 || (ready < 0 && errno != EINTR)) return true;
+    }
+  }
+
+  // The last result of what was sent; empty when the connection is lost. `limit` zero: none.
+  [[nodiscard]] PgResult receive(std::chrono::milliseconds limit, std::string_view sql) {
+    std::optional<Steady::time_point> end;
+    if (limit.count() > 0) end = Steady::now() + limit;
+    bool isCancelled = false;
+    PgResult last;
+    for (;;) {
+      while (PQisBusy(raw()) == 1) {
+        if (waitReadable(end)) {
+          if (PQconsumeInput(raw()) == 0) break;
+        } else if (isCancelled) {
+          throwTimeout(limit, sql);
+        } else {
+          cancel();
+          isCancelled = true;
+          end = Steady::now() + kCancelGrace;
+        }
+      }
+      PgResult next(PQgetResult(raw()));
+      if (!next) break;
+      last = std::move(next);
+      const ExecStatusType status = PQresultStatus(last.get());
+      if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || PQstatus(raw()) != CONNECTION_OK) {
+        break;
+      }
+    }
+    if (isCancelled) throwTimeout(limit, sql);
+    return last;
+  }
+
+  // Asks the server to end the statement, on a connection of its own.
+  void cancel() {
+    const Cancel handle(PQgetCancel(raw()));
+    std::array<char, 256> reason{};
+    // When this fails the connection is given up after the grace, which is all that can be done.
+    if (handle) (void)PQcancel(handle.get(), reason.data(), static_cast<int>(reason.size()));
+  }
+
+  // A cancellation may arrive late and would then hit the next statement, so there is no next one.
+  [[noreturn]] void throwTimeout(std::chrono::milliseconds limit, std::string_view sql) {
+    markBroken();
+    throw Error(ErrorCode::Unavailable, "PostgreSQL, " + statementName(sql) +
+                                            ": cancelled, as it took longer than " +
+                                            std::to_string(limit.count()) + " ms");
+  }
+
+  void send(std::string_view sql, const Parameters& parameters) {
     const std::size_t count = parameters.size();
     std::vector<std::string> texts(count);
     std::vector<Oid> types(count, 0);
@@ -188,8 +274,10 @@ class PostgreSqlConnection final : public DriverConnection {
       values[i] = texts[i].c_str();
     }
     const std::string text(sql);
-    return PgResult(PQexecParams(raw(), text.c_str(), static_cast<int>(count), types.data(),
-                                 values.data(), lengths.data(), formats.data(), 0));
+    if (PQsendQueryParams(raw(), text.c_str(), static_cast<int>(count), types.data(), values.data(),
+                          lengths.data(), formats.data(), 0) == 0) {
+      throwError(nullptr, sql);
+    }
   }
 
   // The server infers the type from the place where the parameter stands.
@@ -279,6 +367,8 @@ class PostgreSqlConnection final : public DriverConnection {
     // A server that became a standby or is shutting down is of no use for the next caller either.
     if (state == "25006" || state.starts_with("57P") || state.starts_with("08")) markBroken();
 
+    if (isConflict(state)) noteConflict();
+
     std::string cause = "error " + state;
     if (isMessageFreeOfValues(state)) {
       cause += ", " + oneLine(field(result, PG_DIAG_MESSAGE_PRIMARY));
@@ -292,6 +382,8 @@ class PostgreSqlConnection final : public DriverConnection {
   }
 
   Handle handle_;
+  const std::chrono::milliseconds statementTimeout_;
+  bool isLimited_ = true;
   Steady::time_point lastUse_ = Steady::now();
 };
 
@@ -313,6 +405,7 @@ class PostgreSqlDriver final : public Driver {
     require(mode == "disable" || mode == "require" || mode == "verify-ca" || mode == "verify-full",
             "The database's TLS mode must be disable, require, verify-ca or verify-full");
     require(options_.connectTimeout.count() > 0, "The connect time-out must be positive");
+    require(options_.statementTimeout.count() >= 0, "The statement time-out must not be negative");
     const std::initializer_list<const std::string*> texts = {
         &options_.host,    &options_.user,   &options_.password.reveal(), &options_.database,
         &options_.sslCert, &options_.sslKey, &options_.sslRootCert};

@@ -46,9 +46,12 @@ using Statement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
     case SQLITE_FULL:
       throw Error(ErrorCode::Unavailable, where + "the disk is full");
     case SQLITE_READONLY:
-      throw Error(ErrorCode::Unavailable, where + "the database is read-only");
-    case SQLITE_IOERR:
+      throw Error(ErrorCode::Unavailable,
+                  where + "the database is read-only; the file and its folder must be writable");
     case SQLITE_CANTOPEN:
+      throw Error(ErrorCode::Unavailable,
+                  where + cause + "; the file and its folder must be readable and writable");
+    case SQLITE_IOERR:
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       throw Error(ErrorCode::Unavailable, where + cause);

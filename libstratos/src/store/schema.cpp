@@ -2,45 +2,56 @@
 
 #include <algorithm>
 
+#include "store/key_state.hpp"
 #include "store/upstream_schema.hpp"
 #include "stratos/base/error.hpp"
+#include "stratos/store/rekey.hpp"
 #include "stratos/store/settings_store.hpp"
 
 namespace stratos::store {
 
 namespace {
 
-constexpr const char* kWrongKey =
-    "The database was written with another encryption key. Start with that key (ENCRYPTION_KEY, or "
-    "the file that ENCRYPTION_KEY_VOLUME and ENCRYPTION_KEY_FILENAME name), or add it to "
-    "ENCRYPTION_KEY_PREVIOUS when the key was changed on purpose.";
-
-std::string checkValueOf(const crypto::EncryptionKey& key, Random& random) {
-  return crypto::TokenCipher({key}, crypto::CipherFormat::Gcm, random).checkValue();
-}
+/// What upstream's format adds to a text: its initial vector.
+constexpr std::size_t kLegacyOverheadBytes = 16;
 
 // The old format cannot tell a wrong key, so a database without check value is judged by its newest
-// token, which is printable when the key is right. Returns the key that reads it.
+// tokens, which are printable when the key is right. Several of them, so that one damaged row does
+// not decide; short texts do not count, as they may look right by chance. Returns the key that
+// reads most of them.
 std::optional<crypto::EncryptionKey> findKeyOfTokens(db::Connection& connection,
                                                      const std::vector<crypto::EncryptionKey>& keys,
                                                      Random& random) {
-  const auto row = connection.queryOne(
-      "SELECT token_guid, auth_token FROM tokens ORDER BY last_updated DESC LIMIT 1");
-  if (!row) return keys.front();
-  const std::string stored = row->blob("auth_token");
+  constexpr std::size_t kMinTextBytes = 12;
+  const db::Rows rows = connection.query(
+      "SELECT token_guid, auth_token FROM tokens ORDER BY last_updated DESC LIMIT 50");
   const auto isPrintable = [](char c) { return c >= 0x20 && c < 0x7F; };
+  std::size_t evidence = 0;
+  std::size_t most = 0;
+  std::optional<crypto::EncryptionKey> best;
   for (const crypto::EncryptionKey& key : keys) {
     const crypto::TokenCipher cipher({key}, crypto::CipherFormat::Legacy, random);
-    try {
-      const Secret text = cipher.decrypt(stored, "tokens.auth_token:" + row->text("token_guid"));
-      const std::string& plain = text.reveal();
-      if (std::all_of(plain.begin(), plain.end(), isPrintable)) return key;
-    } catch (const Error& e) {
-      // Not this key; any other failure is not ours to judge.
-      if (e.code() != ErrorCode::Internal) throw;
+    std::size_t readable = 0;
+    for (const db::Row& row : rows) {
+      const std::string stored = row.blob("auth_token");
+      if (stored.size() < kLegacyOverheadBytes + kMinTextBytes) continue;
+      ++evidence;
+      try {
+        const Secret text = cipher.decrypt(stored, "tokens.auth_token:" + row.text("token_guid"));
+        const std::string& plain = text.reveal();
+        if (std::all_of(plain.begin(), plain.end(), isPrintable)) ++readable;
+      } catch (const Error& e) {
+        // Not this key, or a damaged row; any other failure is not ours to judge.
+        if (e.code() != ErrorCode::Internal) throw;
+      }
+    }
+    if (readable > most) {
+      most = readable;
+      best = key;
     }
   }
-  return std::nullopt;
+  if (evidence == 0) return keys.front();
+  return best;
 }
 
 }  // namespace
@@ -56,6 +67,7 @@ SchemaReport migrateSchema(db::Database& database, LogSink& log) {
   db::Migrator upstream(database, kUpstreamHistoryTable, upstreamMigrations(), log);
   report.upstreamApplied = upstream.migrate();
   database.transact([](db::Connection& connection, db::Transaction& transaction) {
+    transaction.liftStatementTimeout();
     transaction.lock(db::kMigrationLock);
     repairUpstreamSchema(connection);
   });
@@ -67,6 +79,31 @@ SchemaReport migrateSchema(db::Database& database, LogSink& log) {
                  {{"version", version}, {"known", kUpstreamSchemaVersion}});
   }
   return report;
+}
+
+SchemaStatus readSchemaStatus(db::Database& database) {
+  NullLogSink log;
+  const auto describe = [](const std::vector<db::Migration>& known,
+                           const std::vector<std::int64_t>& versions) {
+    std::vector<PendingMigration> pending;
+    for (const db::Migration& migration : known) {
+      if (std::find(versions.begin(), versions.end(), migration.version) == versions.end())
+        continue;
+      pending.push_back({migration.version, migration.name});
+    }
+    return pending;
+  };
+  db::Migrator upstream(database, kUpstreamHistoryTable, upstreamMigrations(), log);
+  db::Migrator own(database, kOwnHistoryTable, ownMigrations(), log);
+  SchemaStatus status;
+  status.upstreamVersion = upstream.currentVersion();
+  status.upstreamHistory = upstream.history();
+  status.ownHistory = own.history();
+  status.upstreamPending = describe(upstreamMigrations(), upstream.pending());
+  status.ownPending = describe(ownMigrations(), own.pending());
+  db::Connection connection = database.connect();
+  status.missingParts = missingUpstreamParts(connection, status.upstreamVersion);
+  return status;
 }
 
 std::int64_t reportedSchemaVersion(db::Database& database) {
@@ -82,27 +119,20 @@ std::int64_t reportedSchemaVersion(db::Database& database) {
 crypto::TokenCipher openCipher(db::Database& database, std::vector<crypto::EncryptionKey> keys,
                                Random& random) {
   if (keys.empty()) throw Error(ErrorCode::InvalidArgument, "There is no encryption key");
-  SettingsStore settings(database);
-  const auto format = settings.find(std::string(kCiphertextFormatSetting));
-  if (!format) throw Error(ErrorCode::Internal, "The database was not migrated");
-
-  auto check = settings.find(std::string(kKeyCheckSetting));
-  if (!check) {
-    std::optional<crypto::EncryptionKey> key;
-    {
-      db::Connection connection = database.connect();
+  std::optional<crypto::EncryptionKey> key;
+  {
+    db::Connection connection = database.connect();
+    if (readKeyState(connection).checkValues.empty()) {
       key = findKeyOfTokens(connection, keys, random);
+      if (!key) throw Error(ErrorCode::InvalidArgument, kWrongKey);
     }
-    if (!key) throw Error(ErrorCode::InvalidArgument, kWrongKey);
-    check = settings.insertIfAbsent(std::string(kKeyCheckSetting), checkValueOf(*key, random));
   }
-  const bool isKnown = std::any_of(keys.begin(), keys.end(), [&](const auto& key) {
-    return checkValueOf(key, random) == *check;
-  });
-  if (!isKnown) throw Error(ErrorCode::InvalidArgument, kWrongKey);
-  return crypto::TokenCipher(
-      std::move(keys), *format == "gcm" ? crypto::CipherFormat::Gcm : crypto::CipherFormat::Legacy,
-      random);
+  if (key) {
+    (void)SettingsStore(database).insertIfAbsent(std::string(kKeyCheckSetting), key->checkValue());
+  }
+  crypto::TokenCipher cipher(std::move(keys), crypto::CipherFormat::Legacy, random);
+  refreshCipher(database, cipher);
+  return cipher;
 }
 
 }  // namespace stratos::store

@@ -230,6 +230,7 @@ TokenRecord SqlTokenStore::saveEndpointToken(const TokenRecord& record) {
 std::optional<TokenRecord> SqlTokenStore::replaceIfUnchanged(const TokenRecord& record) {
   std::optional<TokenRecord> result;
   database_.transact([&](db::Connection& connection, db::Transaction&) {
+    result.reset();
     // SQLite needs no row lock: its transaction is the only writer.
     const std::string lock = connection.dialect() == db::Dialect::PostgreSql ? " FOR UPDATE" : "";
     const db::Parameters key = {record.id.str(), record.owner.str()};

@@ -202,6 +202,12 @@ void addPrimaryKeys(Connection& connection) {
   connection.execute(
       "UPDATE tokens SET cnsi_guid = 'STRATOS' WHERE token_type = 'uaa' AND cnsi_guid IS NULL");
   if (!isPostgreSql(connection)) return;
+  // Races of early releases doubled rows, and rows that were doubled before they had ids got the
+  // same one, which the key does not allow. The one that lasts longest stays.
+  connection.execute(
+      "DELETE FROM tokens old USING tokens kept WHERE old.user_guid = kept.user_guid"
+      " AND old.cnsi_guid = kept.cnsi_guid AND old.token_guid = kept.token_guid"
+      " AND (old.token_expiry, old.ctid) < (kept.token_expiry, kept.ctid)");
   addPrimaryKey(connection, "tokens", "pk_tokens", "user_guid, cnsi_guid, token_guid");
   addPrimaryKey(connection, "console_config", "pk_consoleconfig",
                 "uaa_endpoint, console_admin_scope");
@@ -318,6 +324,20 @@ std::vector<db::Migration> upstreamMigrations() {
       {20210201110000, "creator of an endpoint", addCreator},
       {kUpstreamSchemaVersion, "CA certificates again", addCaCertificate},
   };
+}
+
+std::vector<std::string> missingUpstreamParts(Connection& connection, std::int64_t version) {
+  // Each part with the last migration that makes it.
+  std::vector<std::string> missing;
+  if (version >= 20201005105400 && !hasTable(connection, "analysis")) missing.push_back("analysis");
+  if (version >= 20200819184800 && !hasTable(connection, "helm_charts")) {
+    missing.push_back("helm_charts");
+  }
+  if (version >= kUpstreamSchemaVersion) {
+    if (!hasColumn(connection, "cnsis", "ca_cert")) missing.push_back("cnsis.ca_cert");
+    if (!hasColumn(connection, "tokens", "enabled")) missing.push_back("tokens.enabled");
+  }
+  return missing;
 }
 
 void repairUpstreamSchema(Connection& connection) {

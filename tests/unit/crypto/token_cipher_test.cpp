@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
 
@@ -118,6 +121,37 @@ TEST(TokenCipherTest, EarlierKeysStillDecrypt) {
   EXPECT_EQ(ring.decrypt(fromHex(kVector).value(), "id").reveal(), kPlain);
   EXPECT_THROW((void)before.decrypt(ring.encrypt(secret("text"), "id"), "id"), Error);
   EXPECT_NE(ring.checkValue(), before.checkValue());
+}
+
+TEST(TokenCipherTest, FollowsTheDatabaseWhileThreadsEncrypt) {
+  // Not the bytes of makeCipher(), which are not for several threads.
+  class FixedRandom final : public Random {
+   public:
+    std::string bytes(std::size_t count) override { return std::string(count, 'r'); }
+  } random;
+  const std::vector<EncryptionKey> ring{EncryptionKey::fromHex(kOther),
+                                        EncryptionKey::fromHex(kPublished)};
+  const TokenCipher cipher(ring, CipherFormat::Gcm, random);
+  const std::vector<std::string> both{ring[1].checkValue(), ring[0].checkValue()};
+  std::atomic<int> wrong{0};
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 3; ++i) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < 200; ++n) {
+        const std::string stored = cipher.encrypt(secret(kPlain), "id");
+        if (cipher.decrypt(stored, "id").reveal() != kPlain) ++wrong;
+      }
+    });
+  }
+  for (int n = 0; n < 100; ++n) {
+    EXPECT_TRUE(cipher.follow(n % 2 == 0 ? CipherFormat::Legacy : CipherFormat::Gcm, both));
+  }
+  threads.clear();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(cipher.checkValue(), ring[1].checkValue());
+  EXPECT_FALSE(cipher.writesWithFirstKey());
+  EXPECT_FALSE(cipher.follow(CipherFormat::Legacy, std::vector<std::string>{"unknown"}));
+  EXPECT_EQ(cipher.writeFormat(), CipherFormat::Gcm);
 }
 
 TEST(TokenCipherTest, ErrorNamesTheRowAndNothingElse) {

@@ -1,10 +1,15 @@
 #include "stratos/db/database.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <limits>
 #include <thread>
 
@@ -325,6 +330,53 @@ TEST_F(SqliteTest, LockedFullAndReadOnlyAreUnavailable) {
             ErrorCode::Unavailable);
   connection.execute("PRAGMA query_only = OFF");
   EXPECT_EQ(connection.query("SELECT a FROM t").size(), 1u);
+}
+
+/// Prints what an Unavailable error says and ends the process with 0; root's rights, which know no
+/// read-only files, are given up before.
+template <class Work>
+[[noreturn]] void reportOutage(const Work& work) {
+  constexpr unsigned kNobody = 65534;
+  if (::geteuid() == 0 && (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0)) ::_exit(3);
+  try {
+    work();
+    std::cerr << "nothing was thrown\n";
+  } catch (const Error& e) {
+    std::cerr << e.what() << '\n';
+    ::_exit(e.code() == ErrorCode::Unavailable ? 0 : 2);
+  }
+  ::_exit(1);
+}
+
+TEST_F(SqliteTest, ReadOnlyPlacesAndAFullDiskAreUnavailable) {
+  namespace fs = std::filesystem;
+  database_->connect().execute("CREATE TABLE t (a TEXT)");
+  database_.reset();
+  const fs::path file = test_.sqliteOptions().file;
+  const auto open = [&] { return Database::openSqlite(test_.sqliteOptions()); };
+  const auto allow = [](const fs::path& place, unsigned mode) {
+    fs::permissions(place, static_cast<fs::perms>(mode));
+  };
+
+  allow(test_.directory(), 0755);
+  allow(file, 0444);
+  EXPECT_EXIT(reportOutage([&] { (void)open(); }), ::testing::ExitedWithCode(0),
+              "console-database.db for writing: Permission denied");
+  allow(file, 0666);
+  allow(test_.directory(), 0555);
+  EXPECT_EXIT(reportOutage([&] { open()->connect().execute("INSERT INTO t VALUES ('x')"); }),
+              ::testing::ExitedWithCode(0), "console-database.db.*folder must be");
+  allow(test_.directory(), 0777);
+  EXPECT_EXIT(reportOutage([&] {
+                const auto full = open();
+                // Writing beyond the limit fails as it does on a disk without room.
+                (void)std::signal(SIGXFSZ, SIG_IGN);
+                const rlimit limit{65'536, 65'536};
+                if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(3);
+                full->connect().execute("INSERT INTO t VALUES ($1)", {std::string(200'000, 'x')});
+              }),
+              ::testing::ExitedWithCode(0), "INSERT INTO t");
+  EXPECT_TRUE(open()->connect().query("SELECT a FROM t").empty()) << "nothing is half written";
 }
 
 class PostgreSqlTest : public ::testing::Test {

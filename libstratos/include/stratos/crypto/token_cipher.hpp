@@ -1,7 +1,10 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +36,8 @@ class STRATOS_EXPORT EncryptionKey {
   [[nodiscard]] const std::string& id() const noexcept { return id_; }
   /// True for the key that upstream's own packages publish.
   [[nodiscard]] bool isPubliclyKnown() const;
+  /// A value that tells later whether the key is still the same (hex of an HMAC).
+  [[nodiscard]] std::string checkValue() const;
 
  private:
   EncryptionKey(Secret bytes, std::string id);
@@ -40,11 +45,24 @@ class STRATOS_EXPORT EncryptionKey {
   std::string id_;
 };
 
-/// Encrypts with the first key and decrypts with any. Thread safety: safe from any thread.
+/// Encrypts with one key of a ring, the first unless follow() says otherwise, and decrypts with
+/// any.
+///
+/// Thread safety: safe from any thread. Every encryption sees either all of a change by follow() or
+/// nothing of it.
 class STRATOS_EXPORT TokenCipher {
  public:
   /// `keys`: the current one first, then earlier ones; at least one.
   TokenCipher(std::vector<EncryptionKey> keys, CipherFormat writeFormat, Random& random);
+  TokenCipher(TokenCipher&& other) noexcept;
+  TokenCipher& operator=(TokenCipher&&) = delete;
+
+  /// Takes over what the database prescribes: the format to write, and the check values of all keys
+  /// that its values were made with. The first of them is the key to write with, the last the one
+  /// of all Legacy values, which carry no key id. Returns false, changing nothing, when one of the
+  /// keys is not in the ring. It is const because it never changes what can be read.
+  [[nodiscard]] bool follow(CipherFormat writeFormat,
+                            std::span<const std::string> checkValues) const;
 
   /// `identity` binds the value to its row and column, for example "tokens.auth_token:<guid>"; the
   /// Legacy format ignores it.
@@ -54,14 +72,29 @@ class STRATOS_EXPORT TokenCipher {
   /// with a key that is not in the ring; the text names `identity` only.
   [[nodiscard]] Secret decrypt(std::string_view stored, std::string_view identity) const;
 
-  [[nodiscard]] CipherFormat writeFormat() const noexcept { return writeFormat_; }
-  /// A value that tells later whether the key is still the same (hex of an HMAC).
+  /// Whether `stored` has the format that is written now and, where the format tells (Gcm), was
+  /// made with the key that is written with now. Does not prove that it can be decrypted.
+  [[nodiscard]] bool isCurrent(std::string_view stored) const;
+
+  [[nodiscard]] CipherFormat writeFormat() const noexcept;
+  /// False while the database still prescribes another key of the ring than the first.
+  [[nodiscard]] bool writesWithFirstKey() const noexcept;
+  /// EncryptionKey::checkValue() of the key that is written with.
   [[nodiscard]] std::string checkValue() const;
 
  private:
+  struct Rule {
+    CipherFormat format;
+    std::uint16_t writeKey;   ///< Index into the ring.
+    std::uint16_t legacyKey;  ///< Index of the key to try first for Legacy values.
+  };
+  [[nodiscard]] Rule rule() const noexcept { return rule_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::optional<std::uint16_t> findKey(std::string_view checkValue) const;
+  [[nodiscard]] const EncryptionKey* keyOfHeader(std::string_view stored) const;
+
   std::vector<EncryptionKey> keys_;
-  CipherFormat writeFormat_;
   Random& random_;
+  mutable std::atomic<Rule> rule_;
 };
 
 /// Upstream's scheme on its own (AES-CFB128 with a random IV in front), for backups and vectors.

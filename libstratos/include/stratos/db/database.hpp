@@ -29,6 +29,9 @@ struct PostgreSqlOptions {
   std::string sslKey;
   std::string sslRootCert;
   std::chrono::seconds connectTimeout{10};
+  /// How long one statement may take before it is cancelled; zero for no limit. Kept by the client,
+  /// so it also ends the wait for a server that fell silent, and leaves no state on the server.
+  std::chrono::milliseconds statementTimeout{30'000};
 };
 
 struct SqliteOptions {
@@ -40,6 +43,8 @@ struct PoolOptions {
   std::size_t maxConnections = 16;
   /// How long connect() waits for a free connection before it throws Error(Unavailable).
   std::chrono::milliseconds acquireTimeout{10'000};
+  /// A connection that nobody used for so long is closed when the pool is used next.
+  std::chrono::milliseconds idleLimit{300'000};
 };
 
 /// One connection, leased from a Database; goes back when it dies.
@@ -52,8 +57,10 @@ class STRATOS_EXPORT Connection {
   Connection& operator=(Connection&&) noexcept;
 
   /// Runs a statement and returns the number of affected rows. Throws Error: AlreadyExists for a
-  /// violated uniqueness, Unavailable when the connection is lost, the database is locked, full or
-  /// read-only, Internal otherwise. The text names the statement's first words, never a parameter.
+  /// violated uniqueness, Unavailable when the connection is lost, the statement took too long, the
+  /// database is locked, full or read-only, Internal otherwise. The text names the statement's
+  /// first words, never a parameter. Outside a transaction a statement that lost against another
+  /// one (SQLSTATE 40001, 40P01) is repeated a few times.
   std::int64_t execute(std::string_view sql, const Parameters& parameters = {});
   /// Runs a query and returns all rows. Throws like execute().
   [[nodiscard]] Rows query(std::string_view sql, const Parameters& parameters = {});
@@ -72,7 +79,9 @@ class STRATOS_EXPORT Connection {
 };
 
 /// A transaction on a connection; rolls back unless commit() was called. On SQLite it begins
-/// IMMEDIATE, so two writers wait for each other instead of failing half way.
+/// IMMEDIATE, so two writers wait for each other instead of failing half way. On PostgreSQL it
+/// begins READ COMMITTED whatever the server's default is, since after lock() it must see what the
+/// previous holder of the lock committed.
 /// One thread at a time; the connection must outlive it and is used through it meanwhile.
 class STRATOS_EXPORT Transaction {
  public:
@@ -85,6 +94,8 @@ class STRATOS_EXPORT Transaction {
   /// Holds a lock named by `key` until the transaction ends: pg_advisory_xact_lock() on PostgreSQL;
   /// on SQLite the write transaction itself is that lock.
   void lock(std::string_view key);
+  /// Lets the statements of this transaction take as long as they need, for changes of the schema.
+  void liftStatementTimeout();
 
  private:
   Connection& connection_;
@@ -111,7 +122,10 @@ class STRATOS_EXPORT Database {
 
   /// Leases a connection. Throws Error(Unavailable) when none can be had in time.
   [[nodiscard]] Connection connect();
-  /// Runs `work` in a transaction and commits; anything thrown rolls back and goes on.
+  /// Runs `work` in a transaction and commits; anything thrown rolls back and goes on. `work` may
+  /// run more than once: a transaction that lost against another one (SQLSTATE 40001, 40P01) is
+  /// repeated from its start, up to eight times in all. So `work` changes nothing but the database
+  /// and variables that it sets anew each time.
   void transact(const std::function<void(Connection&, Transaction&)>& work);
 
   [[nodiscard]] Dialect dialect() const noexcept;

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include <rapidjson/document.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+#include "stratos/base/encoding.hpp"
+
+namespace stratos::ext::backup {
+
+/// A member that is there, but of another type than it has to be.
+class WrongType : public std::exception {};
+
+/// Parses without recursion, so that deep nesting costs no stack. Check HasParseError().
+inline rapidjson::Document parseJson(std::string_view text) {
+  rapidjson::Document document;
+  document.Parse<rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag>(
+      text.data(), text.size());
+  return document;
+}
+
+/// The member of that name in any case, as Go's decoder finds it; null when absent or JSON's null.
+inline const rapidjson::Value* findMember(const rapidjson::Value& object, std::string_view name) {
+  if (!object.IsObject()) throw WrongType();
+  const rapidjson::Value* found = nullptr;
+  for (const auto& member : object.GetObject()) {
+    const std::string_view key(member.name.GetString(), member.name.GetStringLength());
+    const bool isExact = key == name;
+    if (isExact || (found == nullptr && equalsIgnoreCase(key, name))) found = &member.value;
+    if (isExact) break;
+  }
+  return found == nullptr || found->IsNull() ? nullptr : found;
+}
+
+inline std::string textMember(const rapidjson::Value& object, std::string_view name) {
+  const rapidjson::Value* value = findMember(object, name);
+  if (value == nullptr) return {};
+  if (!value->IsString()) throw WrongType();
+  return {value->GetString(), value->GetStringLength()};
+}
+
+inline std::int64_t integerMember(const rapidjson::Value& object, std::string_view name) {
+  const rapidjson::Value* value = findMember(object, name);
+  if (value == nullptr) return 0;
+  if (!value->IsInt64()) throw WrongType();
+  return value->GetInt64();
+}
+
+inline bool flagMember(const rapidjson::Value& object, std::string_view name) {
+  const rapidjson::Value* value = findMember(object, name);
+  if (value == nullptr) return false;
+  if (!value->IsBool()) throw WrongType();
+  return value->GetBool();
+}
+
+/// Writes one JSON document, members in the order of the calls.
+class JsonWriter {
+ public:
+  JsonWriter& beginObject() { return writer_.StartObject(), *this; }
+  JsonWriter& endObject() { return writer_.EndObject(), *this; }
+  JsonWriter& beginArray() { return writer_.StartArray(), *this; }
+  JsonWriter& endArray() { return writer_.EndArray(), *this; }
+  JsonWriter& key(std::string_view name) {
+    writer_.Key(name.data(), static_cast<rapidjson::SizeType>(name.size()));
+    return *this;
+  }
+  JsonWriter& null() { return writer_.Null(), *this; }
+  JsonWriter& text(std::string_view name, std::string_view value) {
+    const std::string valid = toValidUtf8(value);
+    key(name);
+    writer_.String(valid.data(), static_cast<rapidjson::SizeType>(valid.size()));
+    return *this;
+  }
+  JsonWriter& flag(std::string_view name, bool value) {
+    key(name);
+    return writer_.Bool(value), *this;
+  }
+  JsonWriter& integer(std::string_view name, std::int64_t value) {
+    key(name);
+    return writer_.Int64(value), *this;
+  }
+
+  [[nodiscard]] std::string str() const { return {buffer_.GetString(), buffer_.GetSize()}; }
+
+ private:
+  rapidjson::StringBuffer buffer_;
+  rapidjson::Writer<rapidjson::StringBuffer> writer_{buffer_};
+};
+
+}  // namespace stratos::ext::backup
