@@ -5,20 +5,15 @@
 #include <tuple>
 #include <utility>
 
+#include "store/rows.hpp"
 #include "stratos/base/error.hpp"
 
 namespace stratos::store {
 
 namespace {
 
-/// What upstream keeps in both token columns of a row that links to another.
-constexpr const char* kLinkedText = "LINKED TOKEN";
 /// The column's default, which says nothing about the row.
 constexpr const char* kNoTokenGuid = "default-token";
-
-std::string secretIdentity(const EndpointId& id) { return "cnsis.client_secret:" + id.str(); }
-std::string authIdentity(const TokenId& id) { return "tokens.auth_token:" + id.str(); }
-std::string refreshIdentity(const TokenId& id) { return "tokens.refresh_token:" + id.str(); }
 
 /// Runs one part of a restore; a failure says to the browser which part it was.
 template <class Work>
@@ -43,7 +38,7 @@ void write(db::Connection& connection, const crypto::TokenCipher& cipher,
       record.dopplerLoggingEndpoint,
       record.skipSslValidation,
       record.clientId,
-      db::Blob{cipher.encrypt(record.clientSecret, secretIdentity(record.id))},
+      db::Blob{cipher.encrypt(record.clientSecret, clientSecretIdentity(record.id))},
       record.ssoAllowed,
       record.subType,
       record.metadata,
@@ -77,9 +72,10 @@ void write(db::Connection& connection, const crypto::TokenCipher& cipher,
       " refresh_token, token_expiry, disconnected, auth_type, meta_data, linked_token)"
       " VALUES ($1, $2, $3, 'cnsi', $4, $5, $6, $7, $8, $9, $10)",
       {record.id.str(), record.endpoint.str(), record.owner.str(),
-       db::Blob{cipher.encrypt(isLinked ? linkedText : record.authToken, authIdentity(record.id))},
        db::Blob{
-           cipher.encrypt(isLinked ? linkedText : record.refreshToken, refreshIdentity(record.id))},
+           cipher.encrypt(isLinked ? linkedText : record.authToken, authTokenIdentity(record.id))},
+       db::Blob{cipher.encrypt(isLinked ? linkedText : record.refreshToken,
+                               refreshTokenIdentity(record.id))},
        record.expiry, record.disconnected, record.authType, record.metadata,
        record.linkedTo.str()});
 }
@@ -134,29 +130,13 @@ BackupStore::BackupStore(db::Database& database, const crypto::TokenCipher& ciph
 
 std::vector<EndpointRecord> BackupStore::readEndpoints(const std::set<EndpointId>& ids) {
   std::vector<EndpointRecord> records;
-  const db::Rows rows = database_.connect().query(
-      "SELECT guid, name, cnsi_type, api_endpoint, auth_endpoint, token_endpoint,"
-      " doppler_logging_endpoint, skip_ssl_validation, client_id, client_secret, sso_allowed,"
-      " sub_type, meta_data, ca_cert, creator FROM cnsis ORDER BY guid");
+  const db::Rows rows = database_.connect().query(std::string("SELECT ") + kEndpointColumns +
+                                                  " FROM cnsis ORDER BY guid");
   for (const db::Row& row : rows) {
-    EndpointRecord record;
-    record.id = EndpointId(row.text("guid"));
+    EndpointRecord record = readEndpointRow(row);
     if (!ids.contains(record.id)) continue;
-    record.name = row.text("name");
-    record.type = row.text("cnsi_type");
-    record.apiUrl = row.text("api_endpoint");
-    while (record.apiUrl.ends_with('/')) record.apiUrl.pop_back();
-    record.authorizationEndpoint = row.text("auth_endpoint");
-    record.tokenEndpoint = row.text("token_endpoint");
-    record.dopplerLoggingEndpoint = row.text("doppler_logging_endpoint");
-    record.skipSslValidation = row.boolean("skip_ssl_validation");
-    record.clientId = row.text("client_id");
-    record.clientSecret = cipher_.decrypt(row.blob("client_secret"), secretIdentity(record.id));
-    record.ssoAllowed = row.boolean("sso_allowed");
-    record.subType = row.text("sub_type");
-    record.metadata = row.text("meta_data");
-    record.caCertificate = row.text("ca_cert");
-    record.creator = UserId(row.text("creator"));
+    record.clientSecret =
+        cipher_.decrypt(row.blob("client_secret"), clientSecretIdentity(record.id));
     records.push_back(std::move(record));
   }
   return records;
@@ -182,8 +162,9 @@ std::vector<TokenRecord> BackupStore::readTokens(
     record.metadata = row.text("meta_data");
     record.linkedTo = TokenId(row.text("linked_token"));
     try {
-      record.authToken = cipher_.decrypt(row.blob("auth_token"), authIdentity(record.id));
-      record.refreshToken = cipher_.decrypt(row.blob("refresh_token"), refreshIdentity(record.id));
+      record.authToken = cipher_.decrypt(row.blob("auth_token"), authTokenIdentity(record.id));
+      record.refreshToken =
+          cipher_.decrypt(row.blob("refresh_token"), refreshTokenIdentity(record.id));
     } catch (const Error& error) {
       // Nobody can use such a row: the others are worth keeping without it.
       if (error.code() != ErrorCode::Internal) throw;

@@ -3,38 +3,14 @@
 #include <algorithm>
 #include <tuple>
 
+#include "store/rows.hpp"
 #include "stratos/base/error.hpp"
 
 namespace stratos::store {
 
 namespace {
 
-constexpr const char* kSelect =
-    "SELECT guid, name, cnsi_type, api_endpoint, auth_endpoint, token_endpoint,"
-    " doppler_logging_endpoint, skip_ssl_validation, client_id, client_secret, sso_allowed,"
-    " sub_type, meta_data, ca_cert, creator FROM cnsis";
-
-std::string secretIdentity(const EndpointId& id) { return "cnsis.client_secret:" + id.str(); }
-
-EndpointRecord readWithoutSecret(const db::Row& row) {
-  EndpointRecord record;
-  record.id = EndpointId(row.text("guid"));
-  record.name = row.text("name");
-  record.type = row.text("cnsi_type");
-  record.subType = row.text("sub_type");
-  record.apiUrl = row.text("api_endpoint");
-  while (record.apiUrl.ends_with('/')) record.apiUrl.pop_back();
-  record.authorizationEndpoint = row.text("auth_endpoint");
-  record.tokenEndpoint = row.text("token_endpoint");
-  record.dopplerLoggingEndpoint = row.text("doppler_logging_endpoint");
-  record.skipSslValidation = row.boolean("skip_ssl_validation");
-  record.clientId = row.text("client_id");
-  record.ssoAllowed = row.boolean("sso_allowed");
-  record.metadata = row.text("meta_data");
-  record.caCertificate = row.text("ca_cert");
-  record.creator = UserId(row.text("creator"));
-  return record;
-}
+std::string selectEndpoints() { return std::string("SELECT ") + kEndpointColumns + " FROM cnsis"; }
 
 }  // namespace
 
@@ -43,10 +19,11 @@ SqlEndpointStore::SqlEndpointStore(db::Database& database, const crypto::TokenCi
 
 std::vector<EndpointRecord> SqlEndpointStore::list() {
   std::vector<EndpointRecord> records;
-  for (const db::Row& row : database_.connect().query(kSelect)) {
-    EndpointRecord record = readWithoutSecret(row);
+  for (const db::Row& row : database_.connect().query(selectEndpoints())) {
+    EndpointRecord record = readEndpointRow(row);
     try {
-      record.clientSecret = cipher_.decrypt(row.blob("client_secret"), secretIdentity(record.id));
+      record.clientSecret =
+          cipher_.decrypt(row.blob("client_secret"), clientSecretIdentity(record.id));
     } catch (const Error&) {
       // One unreadable secret must not hide all endpoints; find() reports it.
       record.clientSecret = Secret();
@@ -61,11 +38,11 @@ std::vector<EndpointRecord> SqlEndpointStore::list() {
 }
 
 std::optional<EndpointRecord> SqlEndpointStore::find(const EndpointId& id) {
-  const auto row =
-      database_.connect().queryOne(std::string(kSelect) + " WHERE guid = $1", {id.str()});
+  const auto row = database_.connect().queryOne(selectEndpoints() + " WHERE guid = $1", {id.str()});
   if (!row) return std::nullopt;
-  EndpointRecord record = readWithoutSecret(*row);
-  record.clientSecret = cipher_.decrypt(row->blob("client_secret"), secretIdentity(record.id));
+  EndpointRecord record = readEndpointRow(*row);
+  record.clientSecret =
+      cipher_.decrypt(row->blob("client_secret"), clientSecretIdentity(record.id));
   return record;
 }
 
@@ -77,7 +54,8 @@ void SqlEndpointStore::insert(const EndpointRecord& record) {
       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
       {record.id.str(), record.name, record.type, record.apiUrl, record.authorizationEndpoint,
        record.tokenEndpoint, record.dopplerLoggingEndpoint, record.skipSslValidation,
-       record.clientId, db::Blob{cipher_.encrypt(record.clientSecret, secretIdentity(record.id))},
+       record.clientId,
+       db::Blob{cipher_.encrypt(record.clientSecret, clientSecretIdentity(record.id))},
        record.ssoAllowed, record.subType, record.metadata, record.caCertificate,
        record.creator.str()});
 }
@@ -87,7 +65,7 @@ bool SqlEndpointStore::update(const EndpointRecord& record) {
              "UPDATE cnsis SET name = $1, skip_ssl_validation = $2, sso_allowed = $3,"
              " client_id = $4, client_secret = $5, ca_cert = $6 WHERE guid = $7",
              {record.name, record.skipSslValidation, record.ssoAllowed, record.clientId,
-              db::Blob{cipher_.encrypt(record.clientSecret, secretIdentity(record.id))},
+              db::Blob{cipher_.encrypt(record.clientSecret, clientSecretIdentity(record.id))},
               record.caCertificate, record.id.str()}) > 0;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "store/key_state.hpp"
+#include "store/rows.hpp"
 #include "store/upstream_schema.hpp"
 #include "stratos/base/error.hpp"
 #include "stratos/store/rekey.hpp"
@@ -37,7 +38,8 @@ std::optional<crypto::EncryptionKey> findKeyOfTokens(db::Connection& connection,
       if (stored.size() < kLegacyOverheadBytes + kMinTextBytes) continue;
       ++evidence;
       try {
-        const Secret text = cipher.decrypt(stored, "tokens.auth_token:" + row.text("token_guid"));
+        const Secret text =
+            cipher.decrypt(stored, authTokenIdentity(TokenId(row.text("token_guid"))));
         const std::string& plain = text.reveal();
         if (std::all_of(plain.begin(), plain.end(), isPrintable)) ++readable;
       } catch (const Error& e) {

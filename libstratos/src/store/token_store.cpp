@@ -4,6 +4,7 @@
 #include <map>
 #include <tuple>
 
+#include "store/rows.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
 #include "stratos/crypto/digest.hpp"
@@ -14,7 +15,6 @@ namespace {
 
 constexpr const char* kConsoleType = "uaa";
 constexpr const char* kEndpointType = "cnsi";
-constexpr const char* kLinkedText = "LINKED TOKEN";
 
 // A row `t` and the row `l` that it links to, if any. The link is looked up with the requesting
 // user's GUID ($1), also for a shared row, and goes one level deep only.
@@ -66,13 +66,10 @@ StoredToken readStored(const db::Row& row) {
   return stored;
 }
 
-std::string authIdentity(const TokenId& id) { return "tokens.auth_token:" + id.str(); }
-std::string refreshIdentity(const TokenId& id) { return "tokens.refresh_token:" + id.str(); }
-
 TokenRecord decrypted(const crypto::TokenCipher& cipher, StoredToken stored) {
   TokenRecord record = std::move(stored.record);
-  record.authToken = cipher.decrypt(stored.authCipher, authIdentity(record.id));
-  record.refreshToken = cipher.decrypt(stored.refreshCipher, refreshIdentity(record.id));
+  record.authToken = cipher.decrypt(stored.authCipher, authTokenIdentity(record.id));
+  record.refreshToken = cipher.decrypt(stored.refreshCipher, refreshTokenIdentity(record.id));
   return record;
 }
 
@@ -149,8 +146,9 @@ TokenRecord replaceRows(db::Database& database, const crypto::TokenCipher& ciphe
         " refresh_token, token_expiry, disconnected, auth_type, meta_data, linked_token)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         {id.str(), endpoint, owner, type,
-         db::Blob{cipher.encrypt(isLinked ? linkedText : record.authToken, authIdentity(id))},
-         db::Blob{cipher.encrypt(isLinked ? linkedText : record.refreshToken, refreshIdentity(id))},
+         db::Blob{cipher.encrypt(isLinked ? linkedText : record.authToken, authTokenIdentity(id))},
+         db::Blob{
+             cipher.encrypt(isLinked ? linkedText : record.refreshToken, refreshTokenIdentity(id))},
          record.expiry, record.disconnected, record.authType, record.metadata,
          record.linkedTo.str()});
     result = findRow(cipher, connection, record.owner, id);
@@ -243,8 +241,9 @@ std::optional<TokenRecord> SqlTokenStore::replaceIfUnchanged(const TokenRecord& 
       return versionOf(row.blob("auth_token"), row.blob("refresh_token")) == record.version;
     });
     if (!isUnchanged) return;
-    const std::string auth = cipher_.encrypt(record.authToken, authIdentity(record.id));
-    const std::string refresh = cipher_.encrypt(record.refreshToken, refreshIdentity(record.id));
+    const std::string auth = cipher_.encrypt(record.authToken, authTokenIdentity(record.id));
+    const std::string refresh =
+        cipher_.encrypt(record.refreshToken, refreshTokenIdentity(record.id));
     connection.execute(
         "UPDATE tokens SET auth_token = $3, refresh_token = $4, token_expiry = $5"
         " WHERE token_guid = $1 AND user_guid = $2",
