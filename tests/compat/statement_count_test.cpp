@@ -60,6 +60,37 @@ TEST_P(StatementCountTest, ProxiedRequests) {
             11U);  // session, and per endpoint 2
 }
 
+TEST_P(StatementCountTest, SigningInAndOut) {
+  static_cast<void>(t().localAdmin());  // The first sign-in of all may do more.
+  Browser browser = t().browser();
+  EXPECT_LE(
+      t().statementsOf([&] { EXPECT_EQ(browser.login(kLocalUser, kLocalPassword).status, 200); }),
+      6U);
+  EXPECT_LE(t().statementsOf([&] { EXPECT_EQ(browser.get("/pp/v1/version").status, 200); }), 1U);
+  EXPECT_LE(t().statementsOf([&] { EXPECT_EQ(browser.get("/pp/v1/ping").status, 200); }), 1U);
+  EXPECT_LE(
+      t().statementsOf([&] { EXPECT_EQ(browser.postForm("/pp/v1/auth/logout", {}).status, 200); }),
+      2U);
+}
+
+TEST_P(StatementCountTest, ChangesOfEndpointsAndTokens) {
+  Browser admin = t().localAdmin();
+  std::string guid;
+  EXPECT_LE(t().statementsOf([&] { guid = t().registerFoundation(admin); }), 4U);
+  EXPECT_LE(t().statementsOf([&] {
+    EXPECT_EQ(admin.postMultipart("/api/v1/endpoints/" + guid, {{"name", "Other"}}).status, 200);
+  }),
+            5U);
+  EXPECT_LE(
+      t().statementsOf([&] { EXPECT_EQ(t().connect(admin, guid, "admin", "admin").status, 200); }),
+      9U);
+  EXPECT_LE(
+      t().statementsOf([&] { EXPECT_EQ(admin.remove("/api/v1/tokens/" + guid).status, 200); }), 4U);
+  EXPECT_LE(
+      t().statementsOf([&] { EXPECT_EQ(admin.remove("/api/v1/endpoints/" + guid).status, 200); }),
+      6U);
+}
+
 TEST_P(StatementCountTest, WhatIsRefusedEarlyCostsNothing) {
   Browser stranger = t().browser();
   EXPECT_EQ(t().statementsOf([&] { stranger.get("/pp/v1/info"); }), 0U);

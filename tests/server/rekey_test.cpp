@@ -26,36 +26,9 @@ class RekeyProgramTest : public ServerTest {
     changed["ENCRYPTION_KEY"] = kNewKey;
     return changed;
   }
-  [[nodiscard]] std::unique_ptr<db::Database> openDatabase() const {
-    if (database->dialect() == db::Dialect::PostgreSql) return database->open();
-    return db::Database::openSqlite({.file = (folder / "console-database.db").string()});
-  }
   void stop(ServerProcess& process) {
     process.signal(SIGTERM);
     ASSERT_EQ(process.waitForExit(), 0) << process.output();
-  }
-  [[nodiscard]] static std::vector<crypto::EncryptionKey> ring(const Settings& settings) {
-    std::vector<crypto::EncryptionKey> keys{
-        crypto::EncryptionKey::fromHex(settings.at("ENCRYPTION_KEY"))};
-    if (settings.contains("ENCRYPTION_KEY_PREVIOUS")) {
-      keys.push_back(crypto::EncryptionKey::fromHex(settings.at("ENCRYPTION_KEY_PREVIOUS")));
-    }
-    return keys;
-  }
-  // Tokens that can be read, and fails for one that cannot.
-  std::size_t readableTokens(const Settings& settings) {
-    const auto opened = openDatabase();
-    const crypto::TokenCipher cipher = store::openCipher(*opened, ring(settings), random_);
-    std::size_t count = 0;
-    for (const db::Row& row :
-         opened->connect().query("SELECT token_guid, auth_token, refresh_token FROM tokens")) {
-      for (const std::string column : {"auth_token", "refresh_token"}) {
-        EXPECT_NO_THROW((void)cipher.decrypt(row.blob(column),
-                                             "tokens." + column + ":" + row.text("token_guid")));
-      }
-      ++count;
-    }
-    return count;
   }
 
   crypto::SystemRandom random_;

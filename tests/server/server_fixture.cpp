@@ -3,7 +3,9 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "stratos/crypto/random.hpp"
 #include "stratos/db/database.hpp"
+#include "stratos/store/schema.hpp"
 
 namespace stratos::server_test {
 
@@ -144,6 +146,36 @@ std::string ServerTest::connectFoundation(Browser& browser) {
                             {{"username", "admin"}, {"password", "admin"}});
   EXPECT_EQ(answer.status, 200) << answer.body;
   return guid;
+}
+
+std::unique_ptr<db::Database> ServerTest::openDatabase() const {
+  if (database->dialect() == db::Dialect::PostgreSql) return database->open();
+  return db::Database::openSqlite({.file = (folder / "console-database.db").string()});
+}
+
+std::vector<crypto::EncryptionKey> ServerTest::ring(const Settings& settings) {
+  std::vector<crypto::EncryptionKey> keys{
+      crypto::EncryptionKey::fromHex(settings.at("ENCRYPTION_KEY"))};
+  if (settings.contains("ENCRYPTION_KEY_PREVIOUS")) {
+    keys.push_back(crypto::EncryptionKey::fromHex(settings.at("ENCRYPTION_KEY_PREVIOUS")));
+  }
+  return keys;
+}
+
+std::size_t ServerTest::readableTokens(const Settings& settings) const {
+  crypto::SystemRandom random;
+  const auto opened = openDatabase();
+  const crypto::TokenCipher cipher = store::openCipher(*opened, ring(settings), random);
+  std::size_t count = 0;
+  for (const db::Row& row :
+       opened->connect().query("SELECT token_guid, auth_token, refresh_token FROM tokens")) {
+    for (const std::string column : {"auth_token", "refresh_token"}) {
+      EXPECT_NO_THROW((void)cipher.decrypt(row.blob(column),
+                                           "tokens." + column + ":" + row.text("token_guid")));
+    }
+    ++count;
+  }
+  return count;
 }
 
 }  // namespace stratos::server_test

@@ -3,11 +3,13 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "browser.hpp"
 #include "server_process.hpp"
+#include "stratos/crypto/token_cipher.hpp"
 #include "stratos/testing/simulated_foundation.hpp"
 #include "stratos/testing/test_database.hpp"
 
@@ -43,6 +45,13 @@ class ServerTest : public ::testing::Test {
                                              const std::string& name = "Simulated");
   /// Registers the simulated foundation and connects the browser's user to it.
   [[nodiscard]] std::string connectFoundation(Browser& browser);
+
+  /// The server's database, opened beside it.
+  [[nodiscard]] std::unique_ptr<db::Database> openDatabase() const;
+  /// The encryption keys of a server with these settings, the current one first.
+  [[nodiscard]] static std::vector<crypto::EncryptionKey> ring(const Settings& settings);
+  /// The number of token rows; fails for each one that cannot be read with these settings.
+  [[nodiscard]] std::size_t readableTokens(const Settings& settings) const;
 
   std::filesystem::path folder;
   std::unique_ptr<stratos::testing::TestDatabase> database;
