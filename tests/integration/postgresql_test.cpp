@@ -352,7 +352,7 @@ TEST_P(RestartTest, NothingAcknowledgedIsLost) {
   }
   const auto waitForMore = [&](const std::atomic<std::int64_t>& counter, std::int64_t count) {
     const std::int64_t goal = counter + count;
-    const auto end = std::chrono::steady_clock::now() + seconds{30};
+    const auto end = std::chrono::steady_clock::now() + seconds{60};
     while (counter < goal && std::chrono::steady_clock::now() < end) std::this_thread::yield();
     EXPECT_GE(counter, goal) << "it does not go on";
   };

@@ -254,7 +254,8 @@ PrivatePgBouncer::PrivatePgBouncer(const PrivatePostgres& server, int serverConn
           "\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = " + std::to_string(port_) +
           "\nunix_socket_dir =\nauth_type = trust\nauth_file = " + users +
           "\npool_mode = transaction\nmax_client_conn = 200\nserver_login_retry = 0\n"
-          "default_pool_size = " +
+          // Else clients wait two minutes for a server that is away.
+          "query_wait_timeout = 3\ndefault_pool_size = " +
           std::to_string(serverConnections) + "\n");
   process_ =
       std::make_unique<ChildProcess>(std::vector<std::string>{"/usr/sbin/pgbouncer", configuration},
