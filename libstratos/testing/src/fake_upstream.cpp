@@ -324,14 +324,25 @@ class FakeUpstream::Impl {
         open_.begin(), open_.end(), [](const auto& entry) { return !entry.second.done; }));
   }
 
-  template <class Condition>
-  bool waitUntil(Deadline deadline, Condition condition) const {
+  /// What can be waited for, with the mutex held.
+  [[nodiscard]] bool hasHeld(std::uint64_t count) const STRATOS_REQUIRES(mutex_) {
+    return held_ >= count;
+  }
+  [[nodiscard]] bool hasReceived(std::uint64_t count) const STRATOS_REQUIRES(mutex_) {
+    return requestCount_ >= count;
+  }
+  [[nodiscard]] bool hasAtMostOpen(std::uint64_t count) const STRATOS_REQUIRES(mutex_) {
+    return countOpen() <= count;
+  }
+
+  bool waitUntil(bool (Impl::*condition)(std::uint64_t) const, std::uint64_t count,
+                 Deadline deadline) const {
     MutexLock lock(mutex_);
-    while (!condition()) {
+    while (!(this->*condition)(count)) {
       if (deadline.isNever()) {
         changed_.wait(lock);
       } else if (changed_.wait_until(lock, deadline.at()) == std::cv_status::timeout) {
-        return condition();
+        return (this->*condition)(count);
       }
     }
     return true;
@@ -921,7 +932,7 @@ void FakeUpstream::release() {
 }
 
 bool FakeUpstream::waitUntilHeld(std::size_t count, Deadline deadline) const {
-  return impl_->waitUntil(deadline, [this, count] { return impl_->held_ >= count; });
+  return impl_->waitUntil(&Impl::hasHeld, count, deadline);
 }
 
 std::vector<ReceivedRequest> FakeUpstream::requests() const { return requestsTo(""); }
@@ -941,7 +952,7 @@ std::uint64_t FakeUpstream::requestCount() const {
 }
 
 bool FakeUpstream::waitForRequests(std::uint64_t count, Deadline deadline) const {
-  return impl_->waitUntil(deadline, [this, count] { return impl_->requestCount_ >= count; });
+  return impl_->waitUntil(&Impl::hasReceived, count, deadline);
 }
 
 void FakeUpstream::clearRequests() {
@@ -970,7 +981,7 @@ std::uint64_t FakeUpstream::failedHandshakes() const {
 }
 
 bool FakeUpstream::waitForOpenConnections(std::size_t count, Deadline deadline) const {
-  return impl_->waitUntil(deadline, [this, count] { return impl_->countOpen() <= count; });
+  return impl_->waitUntil(&Impl::hasAtMostOpen, count, deadline);
 }
 
 void FakeUpstream::closeConnections() {
