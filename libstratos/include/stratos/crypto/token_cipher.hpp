@@ -83,7 +83,8 @@ class STRATOS_EXPORT TokenCipher {
   [[nodiscard]] std::string checkValue() const;
 
  private:
-  struct Rule {
+  /// Aligned to its size, so that every compiler loads and stores it in one instruction.
+  struct alignas(8) Rule {
     CipherFormat format;
     std::uint16_t writeKey;   ///< Index into the ring.
     std::uint16_t legacyKey;  ///< Index of the key to try first for Legacy values.
@@ -95,6 +96,7 @@ class STRATOS_EXPORT TokenCipher {
   std::vector<EncryptionKey> keys_;
   Random& random_;
   mutable std::atomic<Rule> rule_;
+  static_assert(std::atomic<Rule>::is_always_lock_free);
 };
 
 /// Upstream's scheme on its own (AES-CFB128 with a random IV in front), for backups and vectors.
