@@ -214,6 +214,15 @@ TEST_F(TokenProviderTest, StoresTheRotatedTokenAlthoughTheRowWasReencryptedMeanw
       << "the server has forgotten the old one, so losing the new one ends the connection";
 }
 
+TEST_F(TokenProviderTest, RenewsARefusedTokenAlthoughItsRowWasReencryptedMeanwhile) {
+  const store::TokenRecord refused = save("u1", "access", "refresh", 900);
+  ASSERT_TRUE(sql_.tokens.replaceIfUnchanged(refused).has_value());  // New nonce, same text.
+  network_.answer([](const SentRequest&) { return granted("new-access", "new-refresh"); });
+  const TokenResult token = provider_.renew(endpoint_, refused, soon());
+  ASSERT_TRUE(token.ok()) << token.reason;
+  EXPECT_EQ(token.record.authToken.reveal(), "new-access");
+}
+
 TEST_F(TokenProviderTest, DoesNotBringBackAConnectionThatWasRemovedMeanwhile) {
   save("u1", "access", "refresh", -10);
   network_.answer([&](const SentRequest&) {
