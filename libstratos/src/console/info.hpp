@@ -7,7 +7,7 @@
 
 namespace stratos::console {
 
-/// The info document of a signed-in user: four statements, however many endpoints there are, plus
+/// The info document of a signed-in user: three statements, however many endpoints there are, plus
 /// one per distinct creator of personal endpoints.
 [[nodiscard]] std::string infoDocument(Services& services, const auth::ConnectedUser& user);
 
