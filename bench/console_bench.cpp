@@ -83,8 +83,8 @@ class Fixture {
 
   static ConsoleOptions options() {
     ConsoleOptions options;
-    options.localUser = "admin";
-    options.localUserPassword = Secret{"a password for a benchmark"};
+    options.signIn.localUser = "admin";
+    options.signIn.localUserPassword = Secret{"a password for a benchmark"};
     options.passwordHashCost = 4;
     options.session.secret = Secret{std::string(64, 's')};
     return options;

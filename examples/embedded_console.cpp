@@ -22,8 +22,8 @@ int main() {
 
   ConsoleOptions options;
   options.session.secret = Secret{random.bytes(32)};
-  options.localUser = "admin";
-  options.localUserPassword = Secret{"correct horse"};
+  options.signIn.localUser = "admin";
+  options.signIn.localUserPassword = Secret{"correct horse"};
   std::vector<std::unique_ptr<Extension>> extensions;
   extensions.push_back(ext::makeCloudFoundry());
   Console console(options, {*database, cipher, transport, clock, random, log},

@@ -44,8 +44,8 @@ int main() {
 
   ConsoleOptions options;
   options.session.secret = Secret{random.bytes(32)};
-  options.localUser = "admin";
-  options.localUserPassword = Secret{"correct horse"};
+  options.signIn.localUser = "admin";
+  options.signIn.localUserPassword = Secret{"correct horse"};
   std::vector<std::unique_ptr<Extension>> extensions;
   extensions.push_back(std::make_unique<Portal>());
   Console console(options, {*database, cipher, transport, clock, random, log},

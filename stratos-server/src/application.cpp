@@ -193,9 +193,9 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   warn(log, warnings);
   options.session.secret = obtainSessionSecret(options.session.secret, stored, cipher, random, log);
   stratos::log(log, LogLevel::Info, "sign-in",
-               {{"type", options.authType == AuthType::Local ? "local users" : "UAA"},
-                {"uaa", options.uaa.baseUrl},
-                {"admin_scope", options.adminScope}});
+               {{"type", options.signIn.type == AuthType::Local ? "local users" : "UAA"},
+                {"uaa", options.signIn.uaa.baseUrl},
+                {"admin_scope", options.signIn.adminScope}});
 
   http::PooledTransport transport(config.transport);
   std::vector<std::unique_ptr<Extension>> extensions;

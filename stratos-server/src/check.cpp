@@ -109,25 +109,25 @@ std::string checkCertificate(const ServerConfig& config) {
 
 std::string checkUaa(const ServerConfig& config, const ConsoleOptions& options) {
   http::PooledTransport transport(config.transport);
-  http::ClientRequest request{"GET", Url::parse(options.uaa.baseUrl + "/info"), {}, {}, {}};
+  http::ClientRequest request{"GET", Url::parse(options.signIn.uaa.baseUrl + "/info"), {}, {}, {}};
   request.headers.set("Accept", "application/json");
-  request.trust = options.uaa.trust;
+  request.trust = options.signIn.uaa.trust;
   request.deadline = Deadline::after(kUaaTime);
   const http::ClientResponse response = transport.send(std::move(request));
   if (response.failed()) {
     const bool tls = response.failure == http::TransportFailure::Tls;
     throw Error(
         ErrorCode::Unavailable,
-        options.uaa.baseUrl + " cannot be reached: " + response.detail +
+        options.signIn.uaa.baseUrl + " cannot be reached: " + response.detail +
             (tls ? "; install its CA, or set SKIP_SSL_VALIDATION=true if you accept the risk"
                  : "; check UAA_ENDPOINT, the network and the proxy settings"));
   }
   if (response.status != 200) {
-    throw Error(ErrorCode::Unavailable, options.uaa.baseUrl + "/info answers " +
+    throw Error(ErrorCode::Unavailable, options.signIn.uaa.baseUrl + "/info answers " +
                                             std::to_string(response.status) +
                                             "; UAA_ENDPOINT does not name a UAA");
   }
-  return options.uaa.baseUrl + " answers";
+  return options.signIn.uaa.baseUrl + " answers";
 }
 
 }  // namespace
@@ -156,9 +156,9 @@ int check(SettingMap environment, std::ostream& out, const LookupPlaces& places)
   // After the database, which may hold these settings.
   report.run("sign-in", [&] {
     options = loadConsoleOptions(settings, warnings);
-    return std::string(options->authType == AuthType::Local ? "local users" : "UAA");
+    return std::string(options->signIn.type == AuthType::Local ? "local users" : "UAA");
   });
-  if (config && options && options->authType == AuthType::Remote) {
+  if (config && options && options->signIn.type == AuthType::Remote) {
     report.run("UAA", [&] { return checkUaa(*config, *options); });
   }
   for (const std::string& warning : warnings) report.note(warning);

@@ -174,7 +174,7 @@ std::chrono::minutes sessionLifetime(const Settings& settings, Warnings& warning
 }
 
 void loadLocalSignIn(const Settings& settings, ConsoleOptions& options) {
-  options.authType = AuthType::Local;
+  options.signIn.type = AuthType::Local;
   std::vector<std::string> missing;
   for (const char* name : {"LOCAL_USER", "LOCAL_USER_PASSWORD"}) {
     if (!settings.isSet(name)) missing.emplace_back(name);
@@ -183,19 +183,19 @@ void loadLocalSignIn(const Settings& settings, ConsoleOptions& options) {
     refuse("AUTH_ENDPOINT_TYPE is local, but not set: " + joinNames(missing) +
            " (a first-run wizard that would ask for them does not exist yet)");
   }
-  options.localUser = settings.text("LOCAL_USER");
-  options.localUserPassword = settings.secret("LOCAL_USER_PASSWORD");
+  options.signIn.localUser = settings.text("LOCAL_USER");
+  options.signIn.localUserPassword = settings.secret("LOCAL_USER_PASSWORD");
   std::string userScope = settings.text("LOCAL_USER_SCOPE");
   std::string adminScope = settings.text("CONSOLE_ADMIN_SCOPE");
   if (userScope.empty() && adminScope.empty()) userScope = adminScope = "stratos.admin";
   if (userScope.empty()) userScope = adminScope;
   if (adminScope.empty()) adminScope = userScope;
-  options.localUserScope = std::move(userScope);
-  options.adminScope = std::move(adminScope);
+  options.signIn.localUserScope = std::move(userScope);
+  options.signIn.adminScope = std::move(adminScope);
 }
 
 void loadRemoteSignIn(const Settings& settings, ConsoleOptions& options, Warnings& warnings) {
-  options.authType = AuthType::Remote;
+  options.signIn.type = AuthType::Remote;
   std::vector<std::string> missing;
   for (const char* name : {"UAA_ENDPOINT", "CONSOLE_ADMIN_SCOPE"}) {
     if (!settings.isSet(name)) missing.emplace_back(name);
@@ -205,12 +205,12 @@ void loadRemoteSignIn(const Settings& settings, ConsoleOptions& options, Warning
            " (a first-run wizard that would ask for them does not exist yet; AUTH_ENDPOINT_TYPE="
            "local works without a UAA)");
   }
-  options.adminScope = settings.text("CONSOLE_ADMIN_SCOPE");
-  options.uaa.baseUrl = Url::parse(settings.url("UAA_ENDPOINT")).withoutTrailingSlash().str();
-  options.uaa.clientId = settings.text("CONSOLE_CLIENT");
-  options.uaa.clientSecret = settings.secret("CONSOLE_CLIENT_SECRET");
-  options.uaa.trust.skipVerification = settings.flag("SKIP_SSL_VALIDATION");
-  if (options.uaa.trust.skipVerification) {
+  options.signIn.adminScope = settings.text("CONSOLE_ADMIN_SCOPE");
+  options.signIn.uaa.baseUrl = Url::parse(settings.url("UAA_ENDPOINT")).withoutTrailingSlash().str();
+  options.signIn.uaa.clientId = settings.text("CONSOLE_CLIENT");
+  options.signIn.uaa.clientSecret = settings.secret("CONSOLE_CLIENT_SECRET");
+  options.signIn.uaa.trust.skipVerification = settings.flag("SKIP_SSL_VALIDATION");
+  if (options.signIn.uaa.trust.skipVerification) {
     warnings.emplace_back("SKIP_SSL_VALIDATION is on: the UAA's certificate is not checked");
   }
 }

@@ -220,8 +220,8 @@ ConsoleFixture::~ConsoleFixture() = default;
 ConsoleOptions ConsoleFixture::localOptions() {
   ConsoleOptions options;
   options.version = "4.8.0-test";
-  options.localUser = kLocalUser;
-  options.localUserPassword = Secret{kLocalPassword};
+  options.signIn.localUser = kLocalUser;
+  options.signIn.localUserPassword = Secret{kLocalPassword};
   options.passwordHashCost = 4;
   options.session.secret = Secret{kSessionSecret};
   options.workerThreads = 8;
@@ -230,8 +230,8 @@ ConsoleOptions ConsoleFixture::localOptions() {
 
 ConsoleOptions ConsoleFixture::remoteOptions() {
   ConsoleOptions options = localOptions();
-  options.authType = AuthType::Remote;
-  options.uaa = {.baseUrl = uaa().url(),
+  options.signIn.type = AuthType::Remote;
+  options.signIn.uaa = {.baseUrl = uaa().url(),
                  .clientId = kConsoleClient,
                  .clientSecret = Secret{kConsoleSecret},
                  .trust = {}};

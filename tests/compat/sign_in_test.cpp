@@ -122,7 +122,7 @@ TEST_P(LocalLoginTest, RefusesABodyThatCannotBeRead) {  // Better than upstream:
 
 TEST_P(LocalLoginTest, TellsTheRealRole) {  // Better than upstream: S11 says always true.
   auto options = ConsoleFixture::localOptions();
-  options.localUserScope = "stratos.user";
+  options.signIn.localUserScope = "stratos.user";
   t().start(options);
   Browser browser = t().browser();
   EXPECT_EQ(jsonAt(browser.login(kLocalUser, kLocalPassword).body, "admin"), "false");
@@ -134,7 +134,7 @@ TEST_P(LocalLoginTest, TellsTheRealRole) {  // Better than upstream: S11 says al
 TEST_P(LocalLoginTest, NeverChangesAnExistingUser) {
   t().console();
   auto options = ConsoleFixture::localOptions();
-  options.localUserPassword = Secret{"another-pass-91"};
+  options.signIn.localUserPassword = Secret{"another-pass-91"};
   t().start(options);
   Browser browser = t().browser();
   EXPECT_EQ(browser.login(kLocalUser, "another-pass-91").status, 401);
@@ -171,9 +171,9 @@ TEST_P(LocalLoginTest, IsAuditedWithItsOutcome) {  // Better than upstream: S25.
   const auto lines = t().log.linesWith("audit");
   ASSERT_EQ(lines.size(), 2U);
   EXPECT_EQ(lines[0].field("outcome"), "refused");
-  EXPECT_EQ(lines[1].field("outcome"), "accepted");
+  EXPECT_EQ(lines[1].field("outcome"), "success");
   for (const auto& line : lines) {
-    EXPECT_EQ(line.field("event"), "login");
+    EXPECT_EQ(line.field("event"), "session.login");
     EXPECT_EQ(line.field("account"), kLocalUser);
     EXPECT_EQ(line.field("remote"), "192.0.2.7");
   }
@@ -271,7 +271,7 @@ TEST_P(UaaLoginTest, OutageIsNoRefusal) {  // Better than upstream: B3 has 401.
 
 TEST_P(UaaLoginTest, WrongClientIsNoRefusalOfTheUser) {  // Better than upstream: B3 has 401.
   auto options = t().remoteOptions();
-  options.uaa.clientSecret = Secret{"wrong-client-secret"};
+  options.signIn.uaa.clientSecret = Secret{"wrong-client-secret"};
   t().vault.add("wrong-client-secret");
   t().start(options);
   Browser browser = t().browser();

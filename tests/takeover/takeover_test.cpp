@@ -100,8 +100,8 @@ class Installation {
       return test::reply(200, R"({"answer":true})", {{"Content-Type", "application/json"}});
     });
     ConsoleOptions options;
-    options.localUser = "admin";
-    options.localUserPassword = Secret(hasUser ? "not the password" : kAdminPassword);
+    options.signIn.localUser = "admin";
+    options.signIn.localUserPassword = Secret(hasUser ? "not the password" : kAdminPassword);
     options.passwordHashCost = 4;
     options.session.secret = Secret("a secret for the sessions of this test");
     options.workerThreads = 2;

@@ -12,39 +12,6 @@ namespace stratos {
 
 namespace console {
 
-namespace {
-
-bool createFirstUser(auth::LocalLogin& local, const ConsoleOptions& options) {
-  try {
-    return local.createInitialUser(options.localUser, options.localUserPassword);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::InvalidArgument) throw;
-    throw Error(ErrorCode::InvalidArgument,
-                "LOCAL_USER " + options.localUser +
-                    " cannot be made with LOCAL_USER_PASSWORD: " + error.what());
-  }
-}
-
-std::unique_ptr<auth::LoginService> makeLogin(Services& services) {
-  const ConsoleOptions& options = services.options;
-  if (options.authType == AuthType::Remote) {
-    return std::make_unique<auth::UaaLogin>(services.uaaClient, options.uaa, services.tokenStore,
-                                            services.tokenProvider, services.env.clock,
-                                            options.adminScope);
-  }
-  auto local = std::make_unique<auth::LocalLogin>(
-      services.userStore, services.env.clock, services.env.random, services.env.log,
-      auth::LocalLoginOptions{.userScope = options.localUserScope,
-                              .adminScope = options.adminScope,
-                              .hashCost = options.passwordHashCost});
-  if (!options.localUser.empty() && createFirstUser(*local, options)) {
-    log(services.env.log, LogLevel::Info, "local user created", {{"name", options.localUser}});
-  }
-  return local;
-}
-
-}  // namespace
-
 Services::Services(ConsoleOptions consoleOptions, ConsoleEnvironment environment)
     : options(std::move(consoleOptions)),
       env(environment),
@@ -55,15 +22,22 @@ Services::Services(ConsoleOptions consoleOptions, ConsoleEnvironment environment
       uaaClient(env.transport),
       tokenProvider(tokenStore, uaaClient, env.clock, env.log, options.tokens),
       sessions(sessionStore, env.clock, env.random, options.session),
-      login(makeLogin(*this)),
       registry(endpointStore, env.log, options.endpoints),
       connector(registry, tokenStore, env.log),
       forwarder(env.transport, tokenProvider, env.log, options.forwarder),
       workers(std::make_unique<WorkerPool>(options.workerThreads)),
-      proxy(registry, forwarder, *workers, options.proxy) {}
+      proxy(registry, forwarder, *workers, options.proxy) {
+  if (!options.setup) identitySlot.set(makeIdentity(*this, options.signIn));
+}
 
 Services::~Services() {
   workers.reset();  // Calls that outlived their request still use the proxy and all below it.
+}
+
+std::shared_ptr<const Identity> Services::identity() const {
+  auto identity = identitySlot.find();
+  if (!identity) throw Error(ErrorCode::Unavailable, "the console has not been set up yet");
+  return identity;
 }
 
 }  // namespace console
@@ -86,6 +60,23 @@ class Host final : public ExtensionHost {
     }
     router_.add(std::move(method), std::move(pattern),
                 http::wrap(console::accessSteps(services_, access), std::move(handler)));
+  }
+  void addInfo(InfoContribution contribution) override {
+    services_.contributions.push_back(std::move(contribution));
+  }
+  [[nodiscard]] std::shared_ptr<auth::LoginService> login() override {
+    return services_.identity()->login;
+  }
+  [[nodiscard]] db::Database& database() override { return services_.env.database; }
+  [[nodiscard]] Random& random() override { return services_.env.random; }
+  [[nodiscard]] store::TokenStore& tokens() override { return services_.tokenStore; }
+  [[nodiscard]] auth::TokenProvider& tokenProvider() override { return services_.tokenProvider; }
+  [[nodiscard]] endpoint::EndpointRegistry& endpoints() override { return services_.registry; }
+  void audit(const http::Request& request, const AuditEvent& event) override {
+    writeAudit(services_.env.log, request, event);
+  }
+  std::int64_t endOtherSessions(const http::Request& request) override {
+    return console::endOtherSessions(services_, request);
   }
   [[nodiscard]] http::Transport& transport() override { return services_.env.transport; }
   [[nodiscard]] auth::UaaClient& uaaClient() override { return services_.uaaClient; }

@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "console/json_writer.hpp"
 #include "stratos/auth/connected_user.hpp"
+#include "stratos/base/json_writer.hpp"
 #include "stratos/store/endpoint_store.hpp"
 
 namespace stratos::console {

@@ -1,6 +1,6 @@
 #include "console/error_response.hpp"
 
-#include "console/json_writer.hpp"
+#include "stratos/base/json_writer.hpp"
 
 namespace stratos::console {
 

@@ -3,8 +3,8 @@
 #include <map>
 
 #include "console/endpoint_json.hpp"
-#include "console/json_writer.hpp"
 #include "stratos/auth/token_user.hpp"
+#include "stratos/base/json_writer.hpp"
 #include "stratos/proxy/fan_out.hpp"
 #include "stratos/store/schema.hpp"
 
@@ -84,7 +84,8 @@ void writeEndpoints(JsonWriter& json, Services& services, const auth::ConnectedU
         {{"endpoint", id.str()}, {"user", user.guid}});
   }
 
-  CreatorNames creators(*services.login);
+  const auto identity = services.identity();
+  CreatorNames creators(*identity->login);
   json.beginObject();
   for (const auto& type : services.registry.typeNames()) {
     json.key(type).beginObject();

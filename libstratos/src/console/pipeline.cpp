@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "console/error_response.hpp"
+#include "console/request_id.hpp"
 #include "stratos/base/encoding.hpp"
 
 namespace stratos::console {
@@ -14,10 +15,6 @@ namespace {
 using http::HandlerFunction;
 using http::Request;
 using http::Response;
-
-struct RequestId {
-  std::string value;
-};
 
 bool isReading(const Request& request) {
   return request.method == "GET" || request.method == "HEAD";
@@ -94,7 +91,7 @@ Response logAccess(Services& services, Request& request, const HandlerFunction& 
     const auto* id = request.find<RequestId>();
     sink.write(LogLevel::Info, "request",
                {{"id", id ? id->value : ""},
-                {"remote", request.peerAddress},
+                {"remote", request.clientAddress()},
                 {"method", request.method},
                 {"path", path},
                 {"status", response.status},
@@ -218,7 +215,7 @@ Response requireXsrfToken(Request& request, const HandlerFunction& next) {
 }
 
 Response requireAdmin(Services& services, Request& request, const HandlerFunction& next) {
-  const auto user = services.login->findUser(sessionOf(request).user);
+  const auto user = services.identity()->login->findUser(userOf(request));
   if (!user || !user->admin) {
     return jsonError(401, "You must be a Stratos admin to access this API");
   }
@@ -264,7 +261,7 @@ http::Middleware requireEndpointAdmin(Services& services) {
     if (services.options.endpoints.userEndpoints != endpoint::UserEndpoints::Enabled) {
       return requireAdmin(services, request, next);
     }
-    const auto user = services.login->findUser(sessionOf(request).user);
+    const auto user = services.identity()->login->findUser(userOf(request));
     if (!user || (!user->admin && !user->hasScope(auth::kEndpointAdminScope))) {
       return jsonError(401, "You must be a Stratos admin or endpointAdmin to access this API");
     }
@@ -278,12 +275,22 @@ const session::Session& sessionOf(const Request& request) {
   return *session;
 }
 
+const UserId& userOf(const Request& request) {
+  const auto* signedIn = request.find<SignedIn>();
+  if (!signedIn) throw Error(ErrorCode::Internal, "a signed-in route was built without its step");
+  return signedIn->user;
+}
+
+std::int64_t endOtherSessions(Services& services, const Request& request) {
+  return services.sessions.endOthers(sessionOf(request));
+}
+
 endpoint::Caller callerOf(Services& services, const Request& request) {
-  const UserId user = sessionOf(request).user;
+  const UserId user = userOf(request);
   auto known = std::make_shared<std::optional<bool>>();
   return {.user = user, .isAdmin = [&services, user, known] {
             if (!known->has_value()) {
-              const auto found = services.login->findUser(user);
+              const auto found = services.identity()->login->findUser(user);
               *known = found && found->admin;
             }
             return **known;

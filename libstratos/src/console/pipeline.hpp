@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,10 @@ namespace stratos::console {
 
 /// The session that the session step found. Only behind that step.
 [[nodiscard]] const session::Session& sessionOf(const http::Request& request);
+/// The signed-in user of a request, by a session or by an API key. Only behind the session step.
+[[nodiscard]] const UserId& userOf(const http::Request& request);
+/// Ends every session of the caller but the one of `request`; returns how many.
+std::int64_t endOtherSessions(Services& services, const http::Request& request);
 /// The caller of a request behind the session step; the role is looked up once, when asked for.
 [[nodiscard]] endpoint::Caller callerOf(Services& services, const http::Request& request);
 /// True when `segment` is the first one of the path, as the router reads it: doubled slashes count

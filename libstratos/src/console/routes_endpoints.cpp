@@ -1,9 +1,9 @@
 #include "console/endpoint_json.hpp"
 #include "console/error_response.hpp"
-#include "console/json_writer.hpp"
 #include "console/parse_bool.hpp"
 #include "console/pipeline.hpp"
 #include "console/routes.hpp"
+#include "stratos/base/json_writer.hpp"
 #include "stratos/http/form.hpp"
 
 namespace stratos::console {

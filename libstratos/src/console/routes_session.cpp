@@ -1,9 +1,10 @@
 #include "console/error_response.hpp"
 #include "console/info.hpp"
-#include "console/json_writer.hpp"
 #include "console/pipeline.hpp"
 #include "console/routes.hpp"
 #include "stratos/base/encoding.hpp"
+#include "stratos/base/json_writer.hpp"
+#include "stratos/console/audit.hpp"
 #include "stratos/http/form.hpp"
 
 namespace stratos::console {
@@ -24,13 +25,15 @@ void announceSession(Services& services, const Request& request, Response& respo
   response.headers.set("X-Xsrf-Token", session.xsrfToken.reveal());
 }
 
-void audit(Services& services, const Request& request, std::string_view event,
-           std::string_view account, std::string_view outcome) {
-  log(services.env.log, LogLevel::Info, "audit",
-      {{"event", event},
-       {"account", account},
-       {"remote", request.peerAddress},
-       {"outcome", outcome}});
+void auditLogin(Services& services, const Request& request, std::string_view account,
+                std::string_view outcome, std::string_view user = {}) {
+  writeAudit(services.env.log, request,
+             {.action = "session.login",
+              .outcome = outcome,
+              .user = user,
+              .account = account,
+              .target = {},
+              .reason = {}});
 }
 
 /// Name and password from a form or a JSON body. The query is not looked at: it ends up in the logs
@@ -45,12 +48,13 @@ Response login(Services& services, Request& request) {
   const std::string& userName = form.get("username");
   const Secret password{form.get("password")};
   if (userName.empty() || password.empty()) {
-    audit(services, request, "login", userName, "refused");
+    auditLogin(services, request, userName, "refused");
     return jsonError(401, "Needs username and password");
   }
   const auth::LoginResult result =
-      services.login->login(userName, password, Deadline::after(kLoginTimeout));
-  audit(services, request, "login", userName, result.accepted ? "accepted" : "refused");
+      services.identity()->login->login(userName, password, Deadline::after(kLoginTimeout));
+  auditLogin(services, request, userName, result.accepted ? "success" : "refused",
+             result.user.str());
   if (!result.accepted) return jsonError(401, result.refusal);
 
   // A session that the browser still had ends here; its id is never taken over.
@@ -104,8 +108,8 @@ Response verify(Services& services, Request& request) {
   auto session = findSession(services, request);
   if (!session) return verifyFailed(services, "Could not find session");
   const auth::VerifyResult result =
-      services.login->verify(session->user, session->tokenExpiry, Deadline::after(kLoginTimeout));
-  const auto user = result.accepted ? services.login->findUser(session->user) : std::nullopt;
+      services.identity()->login->verify(session->user, session->tokenExpiry, Deadline::after(kLoginTimeout));
+  const auto user = result.accepted ? services.identity()->login->findUser(session->user) : std::nullopt;
   if (!user) {
     services.sessions.end(session->cookieValue.reveal());
     return verifyFailed(services, result.refusal.empty() ? "Could not find user" : result.refusal);
@@ -119,7 +123,7 @@ Response verify(Services& services, Request& request) {
 }
 
 Response info(Services& services, Request& request) {
-  const auto user = services.login->findUser(sessionOf(request).user);
+  const auto user = services.identity()->login->findUser(userOf(request));
   if (!user) return Response::text(403, "could not load session user data");
   return Response::json(200, infoDocument(services, *user) + "\n");
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "console/identity.hpp"
 #include "stratos/auth/login_service.hpp"
 #include "stratos/auth/token_provider.hpp"
 #include "stratos/auth/uaa_client.hpp"
@@ -39,7 +40,7 @@ struct Services {
   auth::UaaClient uaaClient;
   auth::TokenProvider tokenProvider;
   session::SessionManager sessions;
-  std::unique_ptr<auth::LoginService> login;
+  IdentitySlot identitySlot;
 
   endpoint::EndpointRegistry registry;
   endpoint::Connector connector;
@@ -49,6 +50,10 @@ struct Services {
   proxy::ProxyService proxy;
 
   std::vector<std::string> plugins;  ///< Names of the attached extensions, sorted.
+  std::vector<InfoContribution> contributions;
+
+  /// How users sign in now. Throws Error(Unavailable) in set-up mode.
+  [[nodiscard]] std::shared_ptr<const Identity> identity() const;
 };
 
 }  // namespace stratos::console

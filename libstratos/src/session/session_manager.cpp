@@ -116,6 +116,11 @@ void SessionManager::end(std::string_view cookieValue) {
   if (const auto idHash = idHashOf(cookieValue)) store_.remove(*idHash);
 }
 
+std::int64_t SessionManager::endOthers(const Session& current) {
+  const auto idHash = idHashOf(current.cookieValue.reveal());
+  return idHash ? store_.removeOthers(current.user, *idHash) : 0;
+}
+
 std::int64_t SessionManager::sweep() { return store_.removeExpired(clock_.now()); }
 
 http::SetCookie SessionManager::cookieFor(const Session& session) const {

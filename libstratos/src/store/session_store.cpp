@@ -57,6 +57,12 @@ std::int64_t SqlSessionStore::removeForUser(const UserId& user) {
                                      {user.str()});
 }
 
+std::int64_t SqlSessionStore::removeOthers(const UserId& user, const std::string& keptIdHash) {
+  return database_.connect().execute(
+      "DELETE FROM stratos_sessions WHERE user_guid = $1 AND id_hash <> $2",
+      {user.str(), keptIdHash});
+}
+
 std::int64_t SqlSessionStore::removeExpired(TimePoint now) {
   return database_.connect().execute("DELETE FROM stratos_sessions WHERE expires_at < $1",
                                      {toMilliseconds(now)});

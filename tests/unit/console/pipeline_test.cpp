@@ -418,8 +418,8 @@ TEST_F(PipelineTest, OptionsThatCannotWorkAreNamed) {
     const char* named;
   };
   const auto remote = [](ConsoleOptions& options) {
-    options.authType = AuthType::Remote;
-    options.uaa.baseUrl = "https://uaa.example";
+    options.signIn.type = AuthType::Remote;
+    options.signIn.uaa.baseUrl = "https://uaa.example";
   };
   const std::vector<Row> rows = {
       {[](ConsoleOptions& o) { o.session.secret = Secret{}; }, "SESSION_STORE_SECRET"},
@@ -427,23 +427,23 @@ TEST_F(PipelineTest, OptionsThatCannotWorkAreNamed) {
        "SESSION_STORE_EXPIRY"},
       {[](ConsoleOptions& o) { o.session.lifetime = std::chrono::minutes{-5}; },
        "SESSION_STORE_EXPIRY"},
-      {[](ConsoleOptions& o) { o.adminScope.clear(); }, "CONSOLE_ADMIN_SCOPE"},
-      {[](ConsoleOptions& o) { o.localUserPassword = Secret{}; }, "LOCAL_USER_PASSWORD"},
-      {[](ConsoleOptions& o) { o.localUserPassword = Secret{std::string(73, 'x')}; },
+      {[](ConsoleOptions& o) { o.signIn.adminScope.clear(); }, "CONSOLE_ADMIN_SCOPE"},
+      {[](ConsoleOptions& o) { o.signIn.localUserPassword = Secret{}; }, "LOCAL_USER_PASSWORD"},
+      {[](ConsoleOptions& o) { o.signIn.localUserPassword = Secret{std::string(73, 'x')}; },
        "LOCAL_USER_PASSWORD"},
       {[&](ConsoleOptions& o) {
          remote(o);
-         o.adminScope.clear();
+         o.signIn.adminScope.clear();
        },
        "CONSOLE_ADMIN_SCOPE"},
       {[&](ConsoleOptions& o) {
          remote(o);
-         o.uaa.baseUrl.clear();
+         o.signIn.uaa.baseUrl.clear();
        },
        "UAA_ENDPOINT"},
       {[&](ConsoleOptions& o) {
          remote(o);
-         o.uaa.baseUrl = "uaa.example";
+         o.signIn.uaa.baseUrl = "uaa.example";
        },
        "UAA_ENDPOINT"}};
   for (const Row& row : rows) {

@@ -6,6 +6,7 @@
 
 #include "stratos/testing/capturing_log_sink.hpp"
 #include "stratos/testing/manual_clock.hpp"
+#include "support/partial_extension_host.hpp"
 #include "support/scripted_transport.hpp"
 
 namespace stratos::ext {
@@ -21,7 +22,7 @@ using test::SentRequest;
 const Deadline kSoon = Deadline::after(std::chrono::seconds{30});
 
 /// Takes what the extension brings.
-class Host final : public ExtensionHost {
+class Host final : public test::PartialExtensionHost {
  public:
   explicit Host(http::Transport& transport) : transport_(transport), uaa_(transport) {}
   void addEndpointType(std::unique_ptr<endpoint::EndpointType> type) override {

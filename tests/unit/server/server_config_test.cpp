@@ -214,7 +214,7 @@ TEST_F(ServerConfigTest, SaysWhichSignInSettingsAreMissing) {
 TEST_F(ServerConfigTest, CompletesTheScopesOfLocalUsers) {
   const auto scopes = [&](SettingMap more) {
     const ConsoleOptions o = options(localUser(std::move(more)));
-    return o.localUserScope + "|" + o.adminScope;
+    return o.signIn.localUserScope + "|" + o.signIn.adminScope;
   };
   EXPECT_EQ(scopes({}), "stratos.admin|stratos.admin");
   EXPECT_EQ(scopes({{"LOCAL_USER_SCOPE", "a"}}), "a|a");
@@ -227,9 +227,9 @@ TEST_F(ServerConfigTest, ReadsTheUaaOfTheConsole) {
                                     {"CONSOLE_ADMIN_SCOPE", "cloud_controller.admin"},
                                     {"CONSOLE_CLIENT", "console"},
                                     {"SKIP_SSL_VALIDATION", "true"}});
-  EXPECT_EQ(o.authType, AuthType::Remote);
-  EXPECT_EQ(o.uaa.baseUrl, "https://uaa.example.com");
-  EXPECT_TRUE(o.uaa.trust.skipVerification);
+  EXPECT_EQ(o.signIn.type, AuthType::Remote);
+  EXPECT_EQ(o.signIn.uaa.baseUrl, "https://uaa.example.com");
+  EXPECT_TRUE(o.signIn.uaa.trust.skipVerification);
   EXPECT_THAT(warnings_, SizeIs(1));
 }
 

@@ -261,6 +261,7 @@ class BrokenSessionStore final : public store::SessionStore {
   bool update(const store::SessionRecord&) override { fail(); }
   bool remove(const std::string&) override { fail(); }
   std::int64_t removeForUser(const UserId&) override { fail(); }
+  std::int64_t removeOthers(const UserId&, const std::string&) override { fail(); }
   std::int64_t removeExpired(TimePoint) override { fail(); }
 
  private:

@@ -41,6 +41,8 @@ struct VerifyResult {
   std::string refusal;
 };
 
+class ProfileService;
+
 /// A back end for identities. Implementations must be callable from any thread. All members throw
 /// Error(Unavailable) when the database cannot be asked, login() also when the back end cannot.
 class STRATOS_EXPORT LoginService {
@@ -54,6 +56,23 @@ class STRATOS_EXPORT LoginService {
   /// is not a refusal.
   [[nodiscard]] virtual VerifyResult verify(const UserId& user, std::int64_t tokenExpiry,
                                             Deadline deadline) = 0;
+  /// The user's last session has ended: drops what only sessions needed. Nothing by default.
+  virtual void forget(const UserId& user, Deadline deadline);
+  /// The users' own profiles; null when this back end has none.
+  [[nodiscard]] virtual ProfileService* profiles() noexcept { return nullptr; }
+};
+
+/// Everybody is one fixed administrator (AUTH_ENDPOINT_TYPE=none), for desktops and loopback.
+class STRATOS_EXPORT NoLogin final : public LoginService {
+ public:
+  static constexpr std::string_view kUserGuid = "10000000-1111-2222-3333-444444444444";
+  static constexpr std::string_view kUserName = "admin";
+
+  [[nodiscard]] LoginResult login(const std::string& userName, const Secret& password,
+                                  Deadline deadline) override;
+  [[nodiscard]] std::optional<ConnectedUser> findUser(const UserId& user) override;
+  [[nodiscard]] VerifyResult verify(const UserId& user, std::int64_t tokenExpiry,
+                                    Deadline deadline) override;
 };
 
 struct LocalLoginOptions {

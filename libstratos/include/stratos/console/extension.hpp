@@ -1,17 +1,27 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "stratos/auth/connected_user.hpp"
+#include "stratos/auth/login_service.hpp"
+#include "stratos/auth/token_provider.hpp"
 #include "stratos/auth/uaa_client.hpp"
 #include "stratos/base/clock.hpp"
 #include "stratos/base/export.hpp"
 #include "stratos/base/log.hpp"
+#include "stratos/base/random.hpp"
+#include "stratos/console/audit.hpp"
+#include "stratos/db/database.hpp"
+#include "stratos/endpoint/endpoint_registry.hpp"
 #include "stratos/endpoint/endpoint_type.hpp"
 #include "stratos/http/router.hpp"
 #include "stratos/http/transport.hpp"
+#include "stratos/store/token_store.hpp"
 
 namespace stratos {
 
@@ -27,6 +37,17 @@ enum class RouteAccess {
   Admin,    ///< Also the console administrator's role.
 };
 
+/// What an extension adds to the info document. Both functions are called for each document, from
+/// any thread; either may be empty.
+struct InfoContribution {
+  /// Members of `plugin-config`.
+  std::function<std::map<std::string, std::string>()> pluginConfig;
+  /// Members of `metadata` of an endpoint, as `user` sees it.
+  std::function<std::map<std::string, std::string>(const store::EndpointRecord& endpoint,
+                                                   const auth::ConnectedUser& user)>
+      endpointMetadata;
+};
+
 /// What an Extension may use and add. Valid while the console lives; add*() only inside attach().
 class STRATOS_EXPORT ExtensionHost {
  public:
@@ -37,6 +58,19 @@ class STRATOS_EXPORT ExtensionHost {
   virtual void addRoute(RouteAccess access, std::string method, std::string pattern,
                         http::HandlerFunction handler) = 0;
 
+  virtual void addInfo(InfoContribution contribution) = 0;
+
+  /// The sign-in in force; set-up may replace it, so do not keep it.
+  [[nodiscard]] virtual std::shared_ptr<auth::LoginService> login() = 0;
+  /// Writes an audit event: see writeAudit().
+  virtual void audit(const http::Request& request, const AuditEvent& event) = 0;
+  /// Ends every session of the caller but the one of `request`; returns how many.
+  virtual std::int64_t endOtherSessions(const http::Request& request) = 0;
+  [[nodiscard]] virtual db::Database& database() = 0;
+  [[nodiscard]] virtual Random& random() = 0;
+  [[nodiscard]] virtual store::TokenStore& tokens() = 0;
+  [[nodiscard]] virtual auth::TokenProvider& tokenProvider() = 0;
+  [[nodiscard]] virtual endpoint::EndpointRegistry& endpoints() = 0;
   [[nodiscard]] virtual http::Transport& transport() = 0;
   [[nodiscard]] virtual auth::UaaClient& uaaClient() = 0;
   [[nodiscard]] virtual const Clock& clock() = 0;

@@ -2,10 +2,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "stratos/auth/oidc_options.hpp"
 #include "stratos/auth/uaa_client.hpp"
 #include "stratos/base/export.hpp"
 #include "stratos/base/secret.hpp"
@@ -16,15 +18,27 @@
 namespace stratos {
 
 /// AUTH_ENDPOINT_TYPE: where console users come from.
-enum class AuthType { Local, Remote };
+enum class AuthType {
+  Local,   ///< Users in the console's database.
+  Remote,  ///< A UAA.
+  Oidc,    ///< An OpenID Connect provider.
+  None,    ///< Nobody signs in: everybody who reaches the console is its administrator.
+};
 
-/// Everything a console needs to know, with the defaults that upstream's packages ship. How it is
-/// found (environment, files, database) is the program's business.
-struct STRATOS_EXPORT ConsoleOptions {
-  /// Shown as proxy_version; "dev" when not set.
-  std::string version = "dev";
+/// Sign-in by a redirect to the identity server.
+struct SsoOptions {
+  bool enabled = false;  ///< Always on with AuthType::Oidc.
+  /// SSO_OPTIONS, for the front end (`nosplash`) and for us (`logout`).
+  std::string options;
+  /// SSO_ALLOWLIST: comma separated URLs that a sign-in may return to; empty: our own origin only.
+  std::string allowList;
+  /// Whether password sign-in stays possible beside it.
+  bool passwordLogin = true;
+};
 
-  AuthType authType = AuthType::Local;
+/// How users sign in. Set-up may replace it while the console runs.
+struct STRATOS_EXPORT SignInOptions {
+  AuthType type = AuthType::Local;
   /// Scope that makes a console user an administrator. Never empty.
   std::string adminScope = "stratos.admin";
 
@@ -32,10 +46,39 @@ struct STRATOS_EXPORT ConsoleOptions {
   std::string localUser;
   Secret localUserPassword;
   std::string localUserScope = "stratos.admin";
-  int passwordHashCost = 12;
 
   /// The UAA of the console (only with AuthType::Remote).
   auth::UaaTarget uaa;
+  /// Where browsers sign in at the UAA; the UAA itself when empty.
+  std::string authorizationEndpoint;
+  SsoOptions sso;
+
+  /// The provider (only with AuthType::Oidc).
+  auth::OidcOptions oidc;
+};
+
+/// A console that has not been set up yet: until it is, every API call is answered 503 and the
+/// front end shows its wizard.
+struct SetupOptions {
+  /// The sign-in options as configured now, the database included; empty while they are incomplete.
+  /// Called now and then from any thread; may throw Error(Unavailable).
+  std::function<std::optional<SignInOptions>()> load;
+  /// Who may run the wizard: browsers that show this code; loopback clients always may.
+  Secret code;
+  /// Anybody who comes first. For closed networks only.
+  bool openToAll = false;
+};
+
+/// Everything a console needs to know, with the defaults that upstream's packages ship. How it is
+/// found (environment, files, database) is the program's business.
+struct STRATOS_EXPORT ConsoleOptions {
+  /// Shown as proxy_version; "dev" when not set.
+  std::string version = "dev";
+
+  SignInOptions signIn;
+  /// Set: the console starts in set-up mode and `signIn` does not count.
+  std::optional<SetupOptions> setup;
+  int passwordHashCost = 12;
 
   session::SessionOptions session;
 

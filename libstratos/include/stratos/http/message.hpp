@@ -21,6 +21,8 @@ struct STRATOS_EXPORT Request {
   Headers headers;
   Body body;
   std::string peerAddress;    ///< Address of the TCP peer, without port.
+  /// Address that a trusted proxy in front of us names; empty when there is none.
+  std::string forwardedAddress;
   bool secure = false;        ///< Arrived over TLS (or a trusted proxy says so).
   std::stop_token cancelled;  ///< Set when the browser has gone away or the server is stopping.
 
@@ -40,6 +42,10 @@ struct STRATOS_EXPORT Request {
     return it == context_.end() ? nullptr : std::any_cast<T>(&it->second);
   }
 
+  /// The client's address as far as it can be trusted: the proxy's word or the TCP peer.
+  [[nodiscard]] const std::string& clientAddress() const noexcept {
+    return forwardedAddress.empty() ? peerAddress : forwardedAddress;
+  }
   /// The raw path of `target`, before any '?'.
   [[nodiscard]] std::string_view rawPath() const noexcept;
   /// The raw query of `target`, without the '?'; empty when there is none.

@@ -59,6 +59,8 @@ class STRATOS_EXPORT SessionManager {
   [[nodiscard]] bool renew(Session& session);
   /// Ends the session of that cookie value, if there is one.
   void end(std::string_view cookieValue);
+  /// Ends every session of the user of `current` but that one; returns how many.
+  std::int64_t endOthers(const Session& current);
   /// Deletes expired sessions; returns how many.
   std::int64_t sweep();
 

@@ -33,6 +33,8 @@ class STRATOS_EXPORT SessionStore {
   virtual bool update(const SessionRecord& record) = 0;
   virtual bool remove(const std::string& idHash) = 0;
   virtual std::int64_t removeForUser(const UserId& user) = 0;
+  /// Deletes every session of `user` but `keptIdHash`; returns how many.
+  virtual std::int64_t removeOthers(const UserId& user, const std::string& keptIdHash) = 0;
   /// Deletes what expired before `now`; returns how many.
   virtual std::int64_t removeExpired(TimePoint now) = 0;
 };
@@ -46,6 +48,7 @@ class STRATOS_EXPORT SqlSessionStore final : public SessionStore {
   bool update(const SessionRecord& record) override;
   bool remove(const std::string& idHash) override;
   std::int64_t removeForUser(const UserId& user) override;
+  std::int64_t removeOthers(const UserId& user, const std::string& keptIdHash) override;
   std::int64_t removeExpired(TimePoint now) override;
 
  private:

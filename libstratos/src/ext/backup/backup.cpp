@@ -11,6 +11,7 @@
 #include "ext/backup/backup_file.hpp"
 #include "ext/backup/json.hpp"
 #include "stratos/base/error.hpp"
+#include "stratos/base/json_writer.hpp"
 #include "stratos/store/backup_store.hpp"
 #include "stratos/store/schema.hpp"
 
@@ -36,8 +37,8 @@ class Refusal : public std::exception {
   Refusal(int status, std::string text) : status_(status), text_(std::move(text)) {}
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
   [[nodiscard]] Response response() const {
-    backup::JsonWriter json;
-    json.beginObject().text("status", "error").text("error", text_).endObject();
+    JsonWriter json;
+    json.beginObject().member("status", "error").member("error", text_).endObject();
     return Response::text(status_, json.str());
   }
 

@@ -5,6 +5,7 @@
 #include "ext/backup/json.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
+#include "stratos/base/json_writer.hpp"
 #include "stratos/base/url.hpp"
 #include "stratos/crypto/digest.hpp"
 #include "stratos/crypto/token_cipher.hpp"
@@ -118,22 +119,22 @@ GoUrl split(const std::string& text, bool& hasUser) {
 void writeUrl(JsonWriter& json, const std::string& text) {
   bool hasUser = false;
   const GoUrl url = split(text, hasUser);
-  json.beginObject().text("Scheme", url.scheme).text("Opaque", "").key("User");
+  json.beginObject().member("Scheme", url.scheme).member("Opaque", "").key("User");
   if (hasUser) {
     json.beginObject().endObject();
   } else {
     json.null();
   }
-  json.text("Host", url.host)
-      .text("Path", url.path)
-      .text("RawPath", url.rawPath)
-      .flag("OmitHost", false)
-      .flag("ForceQuery", false)
-      .text("RawQuery", url.rawQuery)
-      .text("Fragment", "")
-      .text("RawFragment", "");
+  json.member("Host", url.host)
+      .member("Path", url.path)
+      .member("RawPath", url.rawPath)
+      .member("OmitHost", false)
+      .member("ForceQuery", false)
+      .member("RawQuery", url.rawQuery)
+      .member("Fragment", "")
+      .member("RawFragment", "");
   // Go's form has no room for user name and password; upstream loses them.
-  if (url.text() != text) json.text("Text", text);
+  if (url.text() != text) json.member("Text", text);
   json.endObject();
 }
 
@@ -156,42 +157,42 @@ std::string readUrl(const rapidjson::Value& endpoint) {
 void write(JsonWriter& json, const EndpointRecord& record) {
   json.beginObject().key("api_endpoint");
   writeUrl(json, record.apiUrl);
-  json.text("authorization_endpoint", record.authorizationEndpoint)
-      .text("ca_cert", record.caCertificate)
-      .text("client_id", record.clientId)
-      .text("client_secret", record.clientSecret.reveal())  // the file is encrypted
-      .text("cnsi_type", record.type)
-      .text("creator", record.creator.str())
-      .text("doppler_logging_endpoint", record.dopplerLoggingEndpoint)
-      .text("guid", record.id.str())
-      .flag("local", false)
-      .text("metadata", record.metadata)
-      .text("name", record.name)
-      .flag("skip_ssl_validation", record.skipSslValidation)
-      .flag("sso_allowed", record.ssoAllowed)
-      .text("sub_type", record.subType)
-      .text("token_endpoint", record.tokenEndpoint)
+  json.member("authorization_endpoint", record.authorizationEndpoint)
+      .member("ca_cert", record.caCertificate)
+      .member("client_id", record.clientId)
+      .member("client_secret", record.clientSecret.reveal())  // the file is encrypted
+      .member("cnsi_type", record.type)
+      .member("creator", record.creator.str())
+      .member("doppler_logging_endpoint", record.dopplerLoggingEndpoint)
+      .member("guid", record.id.str())
+      .member("local", false)
+      .member("metadata", record.metadata)
+      .member("name", record.name)
+      .member("skip_ssl_validation", record.skipSslValidation)
+      .member("sso_allowed", record.ssoAllowed)
+      .member("sub_type", record.subType)
+      .member("token_endpoint", record.tokenEndpoint)
       .endObject();
 }
 
 void write(JsonWriter& json, const TokenRecord& record) {
   json.beginObject().key("TokenRecord").beginObject();
-  json.text("TokenGUID", record.id.str())
-      .text("AuthToken", record.authToken.reveal())  // the file is encrypted
-      .text("RefreshToken", record.refreshToken.reveal())
-      .integer("TokenExpiry", record.expiry)
-      .flag("Disconnected", record.disconnected)
-      .text("AuthType", record.authType)
-      .text("Metadata", record.metadata)
-      .flag("SystemShared", record.isShared())
-      .text("LinkedGUID", record.linkedTo.str())
-      .text("Certificate", "")
-      .text("CertificateKey", "")
-      .flag("Enabled", true)
+  json.member("TokenGUID", record.id.str())
+      .member("AuthToken", record.authToken.reveal())  // the file is encrypted
+      .member("RefreshToken", record.refreshToken.reveal())
+      .member("TokenExpiry", record.expiry)
+      .member("Disconnected", record.disconnected)
+      .member("AuthType", record.authType)
+      .member("Metadata", record.metadata)
+      .member("SystemShared", record.isShared())
+      .member("LinkedGUID", record.linkedTo.str())
+      .member("Certificate", "")
+      .member("CertificateKey", "")
+      .member("Enabled", true)
       .endObject();
-  json.text("UserGUID", record.owner.str())
-      .text("EndpointGUID", record.endpoint.str())
-      .text("TokenType", "cnsi")
+  json.member("UserGUID", record.owner.str())
+      .member("EndpointGUID", record.endpoint.str())
+      .member("TokenType", "cnsi")
       .endObject();
 }
 
@@ -310,18 +311,18 @@ OpenResult open(const File& file, const Secret& password) {
 
 std::string writeFile(const File& file) {
   JsonWriter json;
-  json.beginObject().text("payload", toBase64(file.payload)).integer("dbVersion", file.dbVersion);
+  json.beginObject().member("payload", toBase64(file.payload)).member("dbVersion", file.dbVersion);
   if (file.seal) {
     const Seal& seal = *file.seal;
     json.key("stratos")
         .beginObject()
-        .integer("version", seal.version)
-        .text("kdf", kKdf)
-        .integer("n", static_cast<std::int64_t>(seal.cost.n))
-        .integer("r", seal.cost.r)
-        .integer("p", seal.cost.p)
-        .text("salt", toBase64(seal.salt))
-        .text("mac", toBase64(seal.mac))
+        .member("version", seal.version)
+        .member("kdf", kKdf)
+        .member("n", static_cast<std::int64_t>(seal.cost.n))
+        .member("r", seal.cost.r)
+        .member("p", seal.cost.p)
+        .member("salt", toBase64(seal.salt))
+        .member("mac", toBase64(seal.mac))
         .endObject();
   }
   json.endObject();
@@ -355,7 +356,7 @@ Secret writeContent(const Content& content) {
   JsonWriter json;
   // First, where it fills the first block of the cipher together with what must follow: who changes
   // it to hide that a seal is missing spoils the next block.
-  json.beginObject().flag("Sealed", true).key("Endpoints").beginArray();
+  json.beginObject().member("Sealed", true).key("Endpoints").beginArray();
   for (const EndpointRecord& record : content.endpoints) write(json, record);
   json.endArray().key("Tokens").beginArray();
   for (const TokenRecord& record : content.tokens) write(json, record);

@@ -7,8 +7,6 @@
 #include <string_view>
 
 #include <rapidjson/document.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 
 #include "stratos/base/encoding.hpp"
 
@@ -58,39 +56,5 @@ inline bool flagMember(const rapidjson::Value& object, std::string_view name) {
   if (!value->IsBool()) throw WrongType();
   return value->GetBool();
 }
-
-/// Writes one JSON document, members in the order of the calls.
-class JsonWriter {
- public:
-  JsonWriter& beginObject() { return writer_.StartObject(), *this; }
-  JsonWriter& endObject() { return writer_.EndObject(), *this; }
-  JsonWriter& beginArray() { return writer_.StartArray(), *this; }
-  JsonWriter& endArray() { return writer_.EndArray(), *this; }
-  JsonWriter& key(std::string_view name) {
-    writer_.Key(name.data(), static_cast<rapidjson::SizeType>(name.size()));
-    return *this;
-  }
-  JsonWriter& null() { return writer_.Null(), *this; }
-  JsonWriter& text(std::string_view name, std::string_view value) {
-    const std::string valid = toValidUtf8(value);
-    key(name);
-    writer_.String(valid.data(), static_cast<rapidjson::SizeType>(valid.size()));
-    return *this;
-  }
-  JsonWriter& flag(std::string_view name, bool value) {
-    key(name);
-    return writer_.Bool(value), *this;
-  }
-  JsonWriter& integer(std::string_view name, std::int64_t value) {
-    key(name);
-    return writer_.Int64(value), *this;
-  }
-
-  [[nodiscard]] std::string str() const { return {buffer_.GetString(), buffer_.GetSize()}; }
-
- private:
-  rapidjson::StringBuffer buffer_;
-  rapidjson::Writer<rapidjson::StringBuffer> writer_{buffer_};
-};
 
 }  // namespace stratos::ext::backup

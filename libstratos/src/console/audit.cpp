@@ -1,0 +1,20 @@
+#include "stratos/console/audit.hpp"
+
+#include "console/request_id.hpp"
+
+namespace stratos {
+
+void writeAudit(LogSink& log, const http::Request& request, const AuditEvent& event) {
+  const auto* id = request.find<console::RequestId>();
+  stratos::log(log, LogLevel::Info, "audit",
+               {{"event", event.action},
+                {"outcome", event.outcome},
+                {"user", event.user},
+                {"account", event.account},
+                {"target", event.target},
+                {"reason", event.reason},
+                {"remote", request.clientAddress()},
+                {"request", id ? std::string_view{id->value} : std::string_view{}}});
+}
+
+}  // namespace stratos

@@ -1,0 +1,60 @@
+#include "console/identity.hpp"
+
+#include "console/services.hpp"
+#include "stratos/base/error.hpp"
+
+namespace stratos::console {
+
+namespace {
+
+bool createFirstUser(auth::LocalLogin& local, const SignInOptions& options) {
+  try {
+    return local.createInitialUser(options.localUser, options.localUserPassword);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::InvalidArgument) throw;
+    throw Error(ErrorCode::InvalidArgument,
+                "LOCAL_USER " + options.localUser +
+                    " cannot be made with LOCAL_USER_PASSWORD: " + error.what());
+  }
+}
+
+std::shared_ptr<auth::LoginService> makeLocal(Services& services, const SignInOptions& options) {
+  auto local = std::make_shared<auth::LocalLogin>(
+      services.userStore, services.env.clock, services.env.random, services.env.log,
+      auth::LocalLoginOptions{.userScope = options.localUserScope,
+                              .adminScope = options.adminScope,
+                              .hashCost = services.options.passwordHashCost});
+  if (!options.localUser.empty() && createFirstUser(*local, options)) {
+    log(services.env.log, LogLevel::Info, "local user created", {{"name", options.localUser}});
+  }
+  return local;
+}
+
+std::shared_ptr<auth::LoginService> makeUaa(Services& services, const SignInOptions& options) {
+  return std::make_shared<auth::UaaLogin>(services.uaaClient, options.uaa, services.tokenStore,
+                                          services.tokenProvider, services.env.clock,
+                                          options.adminScope);
+}
+
+}  // namespace
+
+std::shared_ptr<const Identity> makeIdentity(Services& services, SignInOptions options) {
+  auto identity = std::make_shared<Identity>();
+  switch (options.type) {
+    case AuthType::Local:
+      identity->login = makeLocal(services, options);
+      break;
+    case AuthType::Remote:
+      identity->login = makeUaa(services, options);
+      break;
+    case AuthType::Oidc:
+      throw Error(ErrorCode::InvalidArgument, "AUTH_ENDPOINT_TYPE oidc is not built in");
+    case AuthType::None:
+      identity->login = std::make_shared<auth::NoLogin>();
+      break;
+  }
+  identity->options = std::move(options);
+  return identity;
+}
+
+}  // namespace stratos::console
