@@ -28,7 +28,7 @@ void BM_GetFreshToken(benchmark::State& state) {
   stores.addToken(user, endpoint.id);
   NoTransport transport;
   UaaClient uaa(transport);
-  TokenProvider provider(stores.tokens, uaa, stores.clock, stores.log);
+  TokenProvider provider(stores.tokens, nullptr, uaa, stores.clock, stores.random, stores.log);
   if (!provider.get(user, endpoint, Deadline::never()).ok()) {
     state.SkipWithError("the token is not fresh");
   }

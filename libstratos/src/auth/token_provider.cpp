@@ -5,8 +5,10 @@
 #include <condition_variable>
 #include <exception>
 #include <map>
+#include <thread>
 
 #include "stratos/base/annotations.hpp"
+#include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
 
 namespace stratos::auth {
@@ -19,8 +21,8 @@ using store::TokenRecord;
 /// bound only limits memory: forgetting one costs a request to the server.
 constexpr std::size_t kMaxRejected = 10'000;
 
-/// A row changes while its token is renewed at most once in practice: when it is re-encrypted.
-constexpr int kStoreAttempts = 3;
+/// A row changes while its token is stored at most once in practice: when it is re-encrypted.
+constexpr int kMaxChanges = 3;
 
 TokenResult failed(TokenFailure failure, std::string reason) {
   TokenResult result;
@@ -59,17 +61,30 @@ bool isRenewable(const store::TokenRecord& token) {
 
 class TokenProvider::Impl {
  public:
-  Impl(store::TokenStore& tokens, UaaClient& uaa, const Clock& clock, LogSink& log,
-       TokenProviderOptions options)
-      : tokens_(tokens), uaa_(uaa), clock_(clock), log_(log), options_(options) {}
+  Impl(store::TokenStore& tokens, store::TokenLeaseStore* leases, UaaClient& uaa,
+       const Clock& clock, Random& random, LogSink& log, TokenProviderOptions options)
+      : tokens_(tokens),
+        leases_(leases),
+        uaa_(uaa),
+        clock_(clock),
+        random_(random),
+        log_(log),
+        options_(options) {}
 
   store::TokenStore& tokens() { return tokens_; }
 
   TokenResult current(std::optional<TokenRecord> stored, const UaaTarget& uaa, Deadline deadline) {
     if (!stored) return failed(TokenFailure::NotConnected, "there is no token for this endpoint");
     if (!isRenewable(*stored) || isFresh(*stored)) return usable(std::move(*stored));
-    TokenResult renewed = renewRow(*stored, uaa, /*force=*/false, deadline);
-    // Stale is not expired: what is left of its life bridges an outage of its server.
+    TokenResult renewed;
+    try {
+      renewed = renewRow(*stored, uaa, /*force=*/false, deadline);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::Unavailable || !isAlive(*stored)) throw;
+      return usable(std::move(*stored));
+    }
+    // Stale is not expired: what is left of its life bridges an outage of its server, or of the
+    // database.
     const bool outage = renewed.failure == TokenFailure::Unreachable ||
                         renewed.failure == TokenFailure::Misconfigured;
     if (outage && isAlive(*stored)) return usable(std::move(*stored));
@@ -163,56 +178,189 @@ class TokenProvider::Impl {
   }
 
   TokenResult renewAsLeader(const TokenRecord& seen, const UaaTarget& uaa, bool force) {
-    auto row = findConnected(seen);
-    if (!row) return disconnected();
-    const bool replaced = !isSameToken(*row, seen);
-    if ((replaced || !force) && isFresh(*row)) return usable(std::move(*row));
-
-    if (isRejected(*row)) return rejection();
-    if (row->refreshToken.empty()) {
-      if ((replaced || !force) && isAlive(*row)) return usable(std::move(*row));
-      return failed(TokenFailure::Rejected, "the token has expired and cannot be renewed");
+    Lease lease(*this, seen);
+    // The lease of a process that died ends within its life.
+    const Deadline deadline = Deadline::after(lease.life());
+    while (!lease.tryAcquire()) {
+      // Another process is at it. Its answer serves us, too.
+      if (auto done = withoutServer(seen, force)) return std::move(*done);
+      if (deadline.hasPassed()) {
+        return failed(TokenFailure::Unreachable, "another process is renewing the token");
+      }
+      std::this_thread::sleep_for(options_.pollInterval);
+    }
+    TokenRecord row;
+    if (auto done = withoutServer(seen, force, &row)) return std::move(*done);
+    if (!lease.isLongEnough() && !lease.tryAcquire()) {
+      return failed(TokenFailure::Unreachable, "the database took too long to answer");
     }
     GrantResult answer =
-        uaa_.refresh(uaa, row->refreshToken, Deadline::after(options_.refreshTimeout));
+        uaa_.refresh(uaa, row.refreshToken, Deadline::after(options_.refreshTimeout));
     switch (answer.status) {
       case GrantStatus::Granted:
-        return storeGrant(std::move(*row), std::move(answer.grant));
+        return storeGrant(std::move(row), std::move(answer.grant));
       case GrantStatus::Refused:
-        return judgeRefusal(*row, answer);
+        return judgeRefusal(row, answer);
       case GrantStatus::ClientRefused:
-        note(*row, "the authorization server refuses the client of an endpoint", answer);
+        note(row, "the authorization server refuses the client of an endpoint", answer);
         return failed(TokenFailure::Misconfigured,
                       "the authorization server does not accept the endpoint's client");
       case GrantStatus::Unavailable:
         break;
     }
-    note(*row, "a token could not be renewed", answer);
+    note(row, "a token could not be renewed", answer);
     return failed(TokenFailure::Unreachable, "the authorization server cannot be reached");
   }
 
+  /// The outcome, when the row as it is stored now decides it; `current` takes the row otherwise.
+  std::optional<TokenResult> withoutServer(const TokenRecord& seen, bool force,
+                                           TokenRecord* current = nullptr) {
+    auto row = findConnected(seen);
+    if (!row) {
+      forgetUnstored(seen);
+      return disconnected();
+    }
+    if (auto kept = findUnstored(*row)) {
+      // The server has dropped what is stored. What it gave instead counts, stored or not.
+      kept->version = row->version;
+      row = current ? store(std::move(*kept), Deadline::after({})) : std::move(*kept);
+      if (!row) return disconnected();
+    }
+    const bool replaced = !isSameToken(*row, seen);
+    if ((replaced || !force) && isFresh(*row)) return usable(std::move(*row));
+    if (isRejected(*row)) return rejection();
+    if (row->refreshToken.empty()) {
+      if ((replaced || !force) && isAlive(*row)) return usable(std::move(*row));
+      return failed(TokenFailure::Rejected, "the token has expired and cannot be renewed");
+    }
+    if (current) *current = std::move(*row);
+    return std::nullopt;
+  }
+
   TokenResult storeGrant(TokenRecord row, TokenGrant grant) {
-    const Secret redeemed = row.refreshToken;
+    const TokenRecord replaced = row;
     row.expiry = expiryOf(grant, clock_.now());
     row.authToken = std::move(grant.accessToken);
     // A server that does not rotate may leave the refresh token out (RFC 6749 section 6).
     if (!grant.refreshToken.empty()) row.refreshToken = std::move(grant.refreshToken);
+    log(log_, LogLevel::Debug, "token renewed",
+        {{"endpoint", row.endpoint.str()}, {"user", row.owner.str()}, {"expiry", row.expiry}});
+    keepUnstored(row, replaced);
+    auto stored = store(std::move(row), Deadline::after(options_.storeTimeout));
+    return stored ? usable(std::move(*stored)) : disconnected();
+  }
 
-    for (int attempt = 0; attempt < kStoreAttempts; ++attempt) {
-      if (auto stored = tokens_.replaceIfUnchanged(row)) {
-        log(log_, LogLevel::Debug, "token renewed",
-            {{"endpoint", row.endpoint.str()}, {"user", row.owner.str()}, {"expiry", row.expiry}});
-        return usable(std::move(*stored));
+  /// Writes a token that keepUnstored() knows, trying again until `deadline` while the database is
+  /// away; then it stays known. Returns what to use: it, or what somebody else has stored
+  /// meanwhile. Empty when the connection was removed.
+  std::optional<TokenRecord> store(TokenRecord row, Deadline deadline) {
+    const auto unstored = findUnstoredEntry(row);
+    for (int changes = 0; changes < kMaxChanges;) {
+      try {
+        if (auto stored = tokens_.replaceIfUnchanged(row)) {
+          forgetUnstored(row);
+          return stored;
+        }
+        // Somebody connected anew, disconnected, or was faster: what is stored now counts. Unless
+        // it is the token just redeemed under another encryption; then the server has dropped it.
+        auto newer = findConnected(row);
+        if (!newer || !unstored || !holdsSame(*newer, unstored->replaced)) {
+          forgetUnstored(row);
+          return newer;
+        }
+        row.version = newer->version;
+        ++changes;
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::Unavailable) throw;
+        if (deadline.hasPassed()) {
+          log(log_, LogLevel::Error, "a renewed token cannot be stored yet and is kept in memory",
+              {{"endpoint", row.endpoint.str()},
+               {"user", row.owner.str()},
+               {"reason", error.what()}});
+          return row;
+        }
+        std::this_thread::sleep_for(options_.pollInterval);
       }
-      // Somebody connected anew, disconnected, or was faster: what is stored now counts. Unless it
-      // is the token just redeemed under another encryption; then the server has dropped it.
-      auto newer = findConnected(row);
-      if (!newer) return disconnected();
-      if (!(newer->refreshToken == redeemed)) return usable(std::move(*newer));
-      row.version = newer->version;
     }
     throw Error(ErrorCode::Unavailable, "a renewed token could not be stored");
   }
+
+  /// A granted token that is not in the database yet, and the one that it replaces there.
+  struct Unstored {
+    TokenRecord record;
+    TokenRecord replaced;
+  };
+
+  static bool holdsSame(const TokenRecord& a, const TokenRecord& b) {
+    return isSameToken(a, b) && a.refreshToken == b.refreshToken;
+  }
+
+  void keepUnstored(const TokenRecord& record, const TokenRecord& replaced) {
+    MutexLock lock(mutex_);
+    unstored_.insert_or_assign(keyOf(record), Unstored{record, replaced});
+  }
+  void forgetUnstored(const TokenRecord& record) {
+    MutexLock lock(mutex_);
+    unstored_.erase(keyOf(record));
+  }
+  std::optional<Unstored> findUnstoredEntry(const TokenRecord& record) {
+    MutexLock lock(mutex_);
+    const auto it = unstored_.find(keyOf(record));
+    return it == unstored_.end() ? std::nullopt : std::optional(it->second);
+  }
+  /// The token that replaces `stored` although it could not be written yet.
+  std::optional<TokenRecord> findUnstored(const TokenRecord& stored) {
+    auto entry = findUnstoredEntry(stored);
+    if (!entry) return std::nullopt;
+    if (holdsSame(stored, entry->replaced)) return std::move(entry->record);
+    forgetUnstored(stored);  // Connected anew, or renewed by somebody else.
+    return std::nullopt;
+  }
+
+  /// The right to redeem the refresh token of one row, among all processes.
+  class Lease {
+   public:
+    Lease(Impl& provider, const TokenRecord& row)
+        : provider_(provider), owner_(row.owner), token_(row.id) {
+      if (provider_.leases_) holder_ = toHex(provider_.random_.bytes(16));
+    }
+    ~Lease() {
+      if (!held_) return;
+      try {
+        provider_.leases_->release(owner_, token_, holder_);
+      } catch (const std::exception& error) {
+        log(provider_.log_, LogLevel::Warning, "a token's lease could not be given back",
+            {{"reason", error.what()}});
+      }
+    }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+
+    bool tryAcquire() {
+      if (!provider_.leases_) return true;
+      const auto asked = std::chrono::steady_clock::now();
+      held_ = provider_.leases_->tryAcquire(owner_, token_, holder_, life());
+      if (held_) ends_ = asked + life();
+      return held_;
+    }
+    [[nodiscard]] std::chrono::milliseconds life() const {
+      constexpr std::chrono::milliseconds kSpare{5'000};  // To read and to write the row.
+      return provider_.options_.refreshTimeout + kSpare;
+    }
+    /// Whether the server's answer comes before the lease ends.
+    [[nodiscard]] bool isLongEnough() const {
+      return !provider_.leases_ ||
+             std::chrono::steady_clock::now() + provider_.options_.refreshTimeout < ends_;
+    }
+
+   private:
+    Impl& provider_;
+    UserId owner_;
+    TokenId token_;
+    std::string holder_;
+    std::chrono::steady_clock::time_point ends_;
+    bool held_ = false;
+  };
 
   TokenResult judgeRefusal(const TokenRecord& row, const GrantResult& answer) {
     // Another process may have redeemed this refresh token a moment ago and stored its successor.
@@ -256,19 +404,23 @@ class TokenProvider::Impl {
   }
 
   store::TokenStore& tokens_;
+  store::TokenLeaseStore* leases_;
   UaaClient& uaa_;
   const Clock& clock_;
+  Random& random_;
   LogSink& log_;
   const TokenProviderOptions options_;
 
   Mutex mutex_;
   std::map<RowKey, std::shared_ptr<Flight>> flights_ STRATOS_GUARDED_BY(mutex_);
   std::map<RowKey, std::string> rejected_ STRATOS_GUARDED_BY(mutex_);
+  std::map<RowKey, Unstored> unstored_ STRATOS_GUARDED_BY(mutex_);
 };
 
-TokenProvider::TokenProvider(store::TokenStore& tokens, UaaClient& uaa, const Clock& clock,
-                             LogSink& log, TokenProviderOptions options)
-    : impl_(std::make_unique<Impl>(tokens, uaa, clock, log, options)) {}
+TokenProvider::TokenProvider(store::TokenStore& tokens, store::TokenLeaseStore* leases,
+                             UaaClient& uaa, const Clock& clock, Random& random, LogSink& log,
+                             TokenProviderOptions options)
+    : impl_(std::make_unique<Impl>(tokens, leases, uaa, clock, random, log, options)) {}
 
 TokenProvider::~TokenProvider() = default;
 

@@ -20,7 +20,9 @@ Services::Services(ConsoleOptions consoleOptions, ConsoleEnvironment environment
       sessionStore(env.database),
       userStore(env.database),
       uaaClient(env.transport),
-      tokenProvider(tokenStore, uaaClient, env.clock, env.log, options.tokens),
+      tokenLeases(env.database),
+      tokenProvider(tokenStore, &tokenLeases, uaaClient, env.clock, env.random, env.log,
+                    options.tokens),
       sessions(sessionStore, env.clock, env.random, options.session),
       registry(endpointStore, env.log, options.endpoints),
       connector(registry, tokenStore, env.log),
@@ -124,6 +126,7 @@ class Console::Impl {
       stratos::log(services_.env.log, LogLevel::Debug, "expired sessions removed",
                    {{"count", ended}});
     }
+    static_cast<void>(services_.tokenLeases.removeExpired());
     store::refreshCipher(services_.env.database, services_.env.cipher);
   }
   LogSink& log() { return services_.env.log; }

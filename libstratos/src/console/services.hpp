@@ -17,6 +17,7 @@
 #include "stratos/session/session_manager.hpp"
 #include "stratos/store/endpoint_store.hpp"
 #include "stratos/store/session_store.hpp"
+#include "stratos/store/token_lease_store.hpp"
 #include "stratos/store/token_store.hpp"
 #include "stratos/store/user_store.hpp"
 
@@ -38,6 +39,7 @@ struct Services {
   store::SqlLocalUserStore userStore;
 
   auth::UaaClient uaaClient;
+  store::SqlTokenLeaseStore tokenLeases;
   auth::TokenProvider tokenProvider;
   session::SessionManager sessions;
   IdentitySlot identitySlot;

@@ -42,6 +42,14 @@ void createIndexes(db::Connection& connection) {
   }
 }
 
+void createTokenLeases(db::Connection& connection) {
+  connection.execute(
+      "CREATE TABLE stratos_token_leases ("
+      " owner_guid VARCHAR(255) NOT NULL, token_guid VARCHAR(255) NOT NULL,"
+      " holder VARCHAR(64) NOT NULL, expires_at BIGINT NOT NULL,"
+      " PRIMARY KEY (owner_guid, token_guid))");
+}
+
 }  // namespace
 
 std::vector<db::Migration> ownMigrations() {
@@ -49,6 +57,7 @@ std::vector<db::Migration> ownMigrations() {
       {1, "settings", createSettings},
       {2, "sessions", createSessions},
       {3, "indexes on upstream's tables", createIndexes},
+      {7, "token leases", createTokenLeases},
   };
 }
 

@@ -103,7 +103,7 @@ class UaaLoginTest : public ::testing::Test {
   test::SqlStores sql_;
   ScriptedTransport network_{[](const SentRequest&) { return reply(500, ""); }};
   UaaClient uaa_{network_};
-  TokenProvider provider_{sql_.tokens, uaa_, clock_, log_};
+  TokenProvider provider_{sql_.tokens, nullptr, uaa_, clock_, sql_.random, log_};
   UaaLogin login_{uaa_, target(), sql_.tokens, provider_, clock_, "stratos.admin"};
 };
 

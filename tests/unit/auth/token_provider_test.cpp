@@ -103,7 +103,14 @@ class TokenProviderTest : public ::testing::Test {
       [](const SentRequest&) { return granted("new-access", "new-refresh"); }};
   UaaClient uaa_{network_};
   store::EndpointRecord endpoint_ = cfEndpoint("e1");
-  TokenProvider provider_{tokens_, uaa_, clock_, log_};
+  store::SqlTokenLeaseStore leases_{sql_.database()};
+  TokenProvider provider_{tokens_,
+                          &leases_,
+                          uaa_,
+                          clock_,
+                          sql_.random,
+                          log_,
+                          {.storeTimeout = 0ms, .pollInterval = 1ms}};
 };
 
 TEST_F(TokenProviderTest, HandsOutAFreshTokenWithoutAskingTheServer) {
@@ -374,36 +381,129 @@ TEST_F(TokenProviderTest, GivesTheRefreshItsOwnDeadlineWhoeverStartsIt) {
   EXPECT_GT(used.remaining(), 1s) << "others may wait for the same answer";
 }
 
-TEST_F(TokenProviderTest, PassesAFailureOfTheStoreToAllAndRecovers) {
+TEST_F(TokenProviderTest, KeepsATokenThatCannotBeStoredUntilItCan) {
   save("u1", "access", "refresh", -10);
   Gate server;
   network_.answer([&](const SentRequest&) {
     server.pass();
-    return granted("new-access", "");
+    return granted("new-access", "new-refresh");
   });
   tokens_.failWrites = true;
-  std::atomic<int> unavailable = 0;
+  std::atomic<int> served = 0;
   std::vector<std::jthread> callers;
   OpenAtExit release(server);
   for (int i = 0; i < 8; ++i) {
     callers.emplace_back([&] {
-      try {
-        (void)get();
-      } catch (const Error& error) {
-        if (error.code() == ErrorCode::Unavailable) ++unavailable;
-      }
+      if (get().record.authToken.reveal() == "new-access") ++served;
     });
   }
   server.awaitArrivals(1);
   server.open();
   callers.clear();
-  EXPECT_EQ(unavailable, 8);
+  EXPECT_EQ(served, 8);
+  EXPECT_EQ(stored().authToken.reveal(), "access");
   tokens_.failWrites = false;
   EXPECT_EQ(get().record.authToken.reveal(), "new-access");
+  EXPECT_EQ(stored().refreshToken.reveal(), "new-refresh");
+  EXPECT_EQ(network_.count(), 1U) << "the old refresh token is gone: asking again would fail";
+}
+
+TEST_F(TokenProviderTest, RenewsATokenThatWasNeverStoredFromItself) {
+  save("u1", "access", "refresh", -10);
+  tokens_.failWrites = true;
+  ASSERT_TRUE(get().ok());
+  clock_.advance(601s);
+  tokens_.failWrites = false;
+  network_.answer([&](const SentRequest& sent) {
+    return sent.field("refresh_token") == "new-refresh" ? granted("third", "third-refresh")
+                                                        : reply(400, kInvalidGrant);
+  });
+  EXPECT_EQ(get().record.authToken.reveal(), "third");
+  EXPECT_EQ(stored().refreshToken.reveal(), "third-refresh");
+}
+
+TEST_F(TokenProviderTest, DropsATokenThatWasNeverStoredWhenTheUserConnectsAnew) {
+  save("u1", "access", "refresh", -10);
+  tokens_.failWrites = true;
+  ASSERT_TRUE(get().ok());
+  tokens_.failWrites = false;
+  save("u1", "connected-anew", "other-refresh", 600);
+  EXPECT_EQ(get().record.authToken.reveal(), "connected-anew");
+  clock_.advance(600s);
+  network_.answer([&](const SentRequest& sent) {
+    return sent.field("refresh_token") == "other-refresh" ? granted("fourth", "")
+                                                          : reply(400, kInvalidGrant);
+  });
+  EXPECT_EQ(get().record.authToken.reveal(), "fourth");
+}
+
+TEST_F(TokenProviderTest, PassesAFailureToReadTheRowOn) {
+  save("u1", "access", "refresh", 600);
   tokens_.failReads = true;
   EXPECT_THROW((void)provider_.renew(endpoint_, stored(), soon()), Error);
   tokens_.failReads = false;
   EXPECT_TRUE(provider_.renew(endpoint_, stored(), soon()).ok());
+}
+
+TEST_F(TokenProviderTest, BridgesAnOutageOfTheDatabaseWithWhatIsLeftOfTheToken) {
+  save("u1", "access", "refresh", 10);
+  tokens_.failReads = true;
+  EXPECT_EQ(get().record.authToken.reveal(), "access");
+  clock_.advance(10s);
+  EXPECT_THROW((void)get(), Error);
+}
+
+/// A second process on the same database.
+class OtherProcess {
+ public:
+  OtherProcess(store::TokenStore& tokens, store::TokenLeaseStore& leases, UaaClient& uaa,
+               const Clock& clock, Random& random, LogSink& log)
+      : provider(tokens, &leases, uaa, clock, random, log, {.pollInterval = 1ms}) {}
+  TokenProvider provider;
+};
+
+TEST_F(TokenProviderTest, WaitsForAnotherProcessThatRenewsTheRow) {
+  const auto row = save("u1", "access", "refresh", -10);
+  Gate server;
+  network_.answer([&](const SentRequest&) {
+    server.pass();
+    return granted("new-access", "new-refresh");
+  });
+  OtherProcess other(tokens_, leases_, uaa_, clock_, sql_.random, log_);
+  TokenResult here;
+  TokenResult there;
+  std::jthread second;
+  std::jthread first;
+  OpenAtExit release(server);
+  first = std::jthread([&] { here = get(); });
+  server.awaitArrivals(1);
+  EXPECT_FALSE(leases_.tryAcquire(row.owner, row.id, "a third process", 1s));
+  second = std::jthread([&] { there = other.provider.get(UserId{"u1"}, endpoint_, soon()); });
+  server.open();
+  first.join();
+  second.join();
+  EXPECT_EQ(here.record.authToken.reveal(), "new-access");
+  EXPECT_EQ(there.record.authToken.reveal(), "new-access");
+  EXPECT_EQ(network_.count(), 1U);
+  EXPECT_TRUE(leases_.tryAcquire(row.owner, row.id, "a third process", 1s)) << "was given back";
+}
+
+TEST_F(TokenProviderTest, TakesOverTheLeaseOfAProcessThatDied) {
+  const auto row = save("u1", "access", "refresh", -10);
+  ASSERT_TRUE(leases_.tryAcquire(row.owner, row.id, "the dead one", 1h));
+  sql_.database().connect().execute("UPDATE stratos_token_leases SET expires_at = 0");
+  EXPECT_EQ(get().record.authToken.reveal(), "new-access");
+}
+
+TEST_F(TokenProviderTest, UsesWhatTheHolderOfTheLeaseHasStoredBeforeItGivesItBack) {
+  const auto row = save("u1", "access", "refresh", -10);
+  ASSERT_TRUE(leases_.tryAcquire(row.owner, row.id, "the holder", 1h));
+  TokenResult here;
+  std::jthread waiter([&] { here = get(); });
+  save("u1", "by-the-holder", "r2", 600);
+  waiter.join();
+  EXPECT_EQ(here.record.authToken.reveal(), "by-the-holder");
+  EXPECT_EQ(network_.count(), 0U);
 }
 
 TEST_F(TokenProviderTest, UpdatesTheSharedRowWhoeverNeedsIt) {

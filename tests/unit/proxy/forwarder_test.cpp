@@ -69,7 +69,7 @@ class ForwarderTest : public ::testing::Test {
   test::SqlStores sql_;
   ScriptedTransport network_{[](const SentRequest&) { return reply(200, "ok"); }};
   auth::UaaClient uaa_{network_};
-  auth::TokenProvider provider_{sql_.tokens, uaa_, clock_, log_};
+  auth::TokenProvider provider_{sql_.tokens, nullptr, uaa_, clock_, sql_.random, log_};
   store::EndpointRecord endpoint_ = test::cfEndpoint("e1");
   Forwarder forwarder_{network_, provider_, log_, {.replayLimitBytes = kReplayLimit}};
 };

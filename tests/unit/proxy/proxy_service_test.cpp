@@ -73,7 +73,7 @@ class ProxyServiceTest : public ::testing::Test {
   ScriptedTransport network_{
       [](const SentRequest& sent) { return reply(200, R"({"host":")" + hostOf(sent) + "\"}"); }};
   auth::UaaClient uaa_{network_};
-  auth::TokenProvider provider_{sql_.tokens, uaa_, clock_, log_};
+  auth::TokenProvider provider_{sql_.tokens, nullptr, uaa_, clock_, sql_.random, log_};
   endpoint::EndpointRegistry registry_{sql_.endpoints,
                                        log_,
                                        {.userEndpoints = endpoint::UserEndpoints::Enabled,

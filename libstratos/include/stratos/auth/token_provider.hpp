@@ -12,7 +12,9 @@
 #include "stratos/base/export.hpp"
 #include "stratos/base/ids.hpp"
 #include "stratos/base/log.hpp"
+#include "stratos/base/random.hpp"
 #include "stratos/store/endpoint_store.hpp"
+#include "stratos/store/token_lease_store.hpp"
 #include "stratos/store/token_store.hpp"
 
 namespace stratos::auth {
@@ -41,6 +43,11 @@ struct TokenProviderOptions {
   /// Cap on one refresh call. It does not follow the deadline of the caller that happens to start
   /// it, since others wait for the same answer.
   std::chrono::milliseconds refreshTimeout{15'000};
+  /// How long the write of a renewed token is tried again when the database is away. Afterwards it
+  /// stays in memory and is written when the token is needed next.
+  std::chrono::milliseconds storeTimeout{10'000};
+  /// Pause between looks at a row that another process renews, and between tries to write.
+  std::chrono::milliseconds pollInterval{50};
 };
 
 /// Supplies the token of one user on one endpoint, renewing it when it is about to lapse.
@@ -48,14 +55,18 @@ struct TokenProviderOptions {
 /// When many requests find the same token stale, one of them asks the authorization server and the
 /// others wait for its answer: single flight per token *row*, so users of a shared or linked token
 /// wait together and different rows never wait for each other. The new token is written by
-/// compare-and-swap, so a late writer never overwrites a newer one. Only a refusal of the very
+/// compare-and-swap, so a late writer never overwrites a newer one. Among processes a lease on the
+/// row does what the single flight does within one: the others wait until the holder has stored the
+/// new token and use that. A renewed token that cannot be stored is kept until it can be. Only a refusal of the very
 /// token that is still stored marks it rejected; outages change nothing.
 ///
 /// Thread safety: all members may be called concurrently.
 /// Lifetime: the collaborators must outlive the provider.
 class STRATOS_EXPORT TokenProvider {
  public:
-  TokenProvider(store::TokenStore& tokens, UaaClient& uaa, const Clock& clock, LogSink& log,
+  /// `leases` may be null where no other process uses the database.
+  TokenProvider(store::TokenStore& tokens, store::TokenLeaseStore* leases, UaaClient& uaa,
+                const Clock& clock, Random& random, LogSink& log,
                 TokenProviderOptions options = {});
   ~TokenProvider();
   TokenProvider(const TokenProvider&) = delete;
@@ -63,7 +74,7 @@ class STRATOS_EXPORT TokenProvider {
 
   /// The token to send now; refreshes it first when it is stale. A caller that waits for another
   /// one's refresh blocks until `deadline` at most; the one that makes it until
-  /// TokenProviderOptions::refreshTimeout.
+  /// TokenProviderOptions::refreshTimeout, and twice that when another process dies meanwhile.
   /// Throws Error(Unavailable) when the database cannot be asked, DeadlineExceeded while waiting.
   [[nodiscard]] TokenResult get(const UserId& user, const store::EndpointRecord& endpoint,
                                 Deadline deadline);

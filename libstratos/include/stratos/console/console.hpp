@@ -47,7 +47,7 @@ class STRATOS_EXPORT Console final : public http::Handler {
   /// Never throws: every failure becomes a response.
   [[nodiscard]] http::Response handle(http::Request& request) override;
 
-  /// Deletes expired sessions, and makes the cipher follow a store::Rekeyer of another process;
+  /// Deletes expired sessions and leases, and makes the cipher follow a store::Rekeyer of another process;
   /// call it every few minutes. Throws Error when the database cannot be asked or needs a key that
   /// the cipher does not have.
   void sweep();
