@@ -206,10 +206,17 @@ void loadRemoteSignIn(const Settings& settings, ConsoleOptions& options, Warning
            "local works without a UAA)");
   }
   options.signIn.adminScope = settings.text("CONSOLE_ADMIN_SCOPE");
-  options.signIn.uaa.baseUrl = Url::parse(settings.url("UAA_ENDPOINT")).withoutTrailingSlash().str();
+  options.signIn.uaa.baseUrl =
+      Url::parse(settings.url("UAA_ENDPOINT")).withoutTrailingSlash().str();
   options.signIn.uaa.clientId = settings.text("CONSOLE_CLIENT");
   options.signIn.uaa.clientSecret = settings.secret("CONSOLE_CLIENT_SECRET");
   options.signIn.uaa.trust.skipVerification = settings.flag("SKIP_SSL_VALIDATION");
+  options.signIn.authorizationEndpoint = settings.url("AUTHORIZATION_ENDPOINT");
+  options.signIn.sso = {.enabled = settings.flag("SSO_LOGIN"),
+                        .options = settings.text("SSO_OPTIONS"),
+                        .allowList = settings.text(
+                            settings.isSet("SSO_ALLOWLIST") ? "SSO_ALLOWLIST" : "SSO_WHITELIST"),
+                        .passwordLogin = settings.flag("STRATOS_SSO_PASSWORD_LOGIN")};
   if (options.signIn.uaa.trust.skipVerification) {
     warnings.emplace_back("SKIP_SSL_VALIDATION is on: the UAA's certificate is not checked");
   }

@@ -98,6 +98,18 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
     {"SKIP_SSL_VALIDATION", kSignIn, Flag, "false", "", "remote: accept any certificate of the UAA",
      true},
 
+    {"SSO_LOGIN", kSignIn, Flag, "false", "", "remote: sign in at the UAA's own page, by redirect",
+     true},
+    {"AUTHORIZATION_ENDPOINT", kSignIn, Url, "", "",
+     "remote: URL at which browsers find the UAA; default: UAA_ENDPOINT", true},
+    {"SSO_OPTIONS", kSignIn, Text, "", "",
+     "comma separated: nosplash starts it at once, logout also signs out at the UAA"},
+    {"SSO_ALLOWLIST", kSignIn, Text, "", "",
+     "comma separated URLs that such a sign-in may return to; default: this console only"},
+    {"SSO_WHITELIST", kSignIn, Text, "", "", "older name of SSO_ALLOWLIST"},
+    {"STRATOS_SSO_PASSWORD_LOGIN", kSignIn, Flag, "true", "",
+     "false refuses passwords where single sign-on is on"},
+
     {"CF_CLIENT", kEndpoints, Text, "cf", "",
      "client of endpoints that are registered without one"},
     {"CF_CLIENT_SECRET", kEndpoints, SettingType::SecretText, "", "", "its secret"},

@@ -232,9 +232,9 @@ ConsoleOptions ConsoleFixture::remoteOptions() {
   ConsoleOptions options = localOptions();
   options.signIn.type = AuthType::Remote;
   options.signIn.uaa = {.baseUrl = uaa().url(),
-                 .clientId = kConsoleClient,
-                 .clientSecret = Secret{kConsoleSecret},
-                 .trust = {}};
+                        .clientId = kConsoleClient,
+                        .clientSecret = Secret{kConsoleSecret},
+                        .trust = {}};
   return options;
 }
 
@@ -274,7 +274,8 @@ testing::SimulatedFoundation& ConsoleFixture::foundation() {
                                 {"openid", "cloud_controller.admin", "cloud_controller.read",
                                  "cloud_controller.write", "stratos.admin"}});
     foundation_->uaa().addUser({kPlainUser, kPlainPassword, {"openid", "cloud_controller.read"}});
-    foundation_->uaa().addClient({kConsoleClient, kConsoleSecret, {"password", "refresh_token"}});
+    foundation_->uaa().addClient(
+        {kConsoleClient, kConsoleSecret, {"password", "refresh_token", "authorization_code"}});
   }
   return *foundation_;
 }

@@ -84,6 +84,18 @@ GrantResult UaaClient::passwordGrant(const UaaTarget& uaa, const std::string& us
                  deadline);
 }
 
+GrantResult UaaClient::authorizationCodeGrant(const UaaTarget& uaa, const Secret& code,
+                                              const std::string& redirectUri,
+                                              const Secret& codeVerifier, Deadline deadline) {
+  return request(uaa, Grant::Code, code,
+                 encodeForm({{"grant_type", "authorization_code"},
+                             {"code", code.reveal()},
+                             {"client_id", uaa.clientId},
+                             {"redirect_uri", redirectUri},
+                             {"code_verifier", codeVerifier.reveal()}}),
+                 deadline);
+}
+
 GrantResult UaaClient::refresh(const UaaTarget& uaa, const Secret& refreshToken,
                                Deadline deadline) {
   return request(uaa, Grant::Refresh, refreshToken,

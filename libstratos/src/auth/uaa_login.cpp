@@ -30,7 +30,11 @@ LoginResult UaaLogin::login(const std::string& userName, const Secret& password,
     result.refusal = "Needs username and password";
     return result;
   }
-  const GrantResult answer = uaa_.passwordGrant(target_, userName, password, deadline);
+  return accept(uaa_.passwordGrant(target_, userName, password, deadline));
+}
+
+LoginResult UaaLogin::accept(const GrantResult& answer) {
+  LoginResult result;
   switch (answer.status) {
     case GrantStatus::Granted:
       break;

@@ -101,6 +101,7 @@ class Console::Impl {
         frontEnd_(std::move(frontEnd)),
         host_(services_, router_) {
     console::addSessionRoutes(router_, services_);
+    console::addSsoRoutes(router_, services_);
     console::addEndpointRoutes(router_, services_);
     console::addTokenRoutes(router_, services_);
     console::addProxyRoutes(router_, services_);

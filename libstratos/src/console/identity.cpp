@@ -1,6 +1,7 @@
 #include "console/identity.hpp"
 
 #include "console/services.hpp"
+#include "stratos/auth/uaa_single_sign_on.hpp"
 #include "stratos/base/error.hpp"
 
 namespace stratos::console {
@@ -30,7 +31,7 @@ std::shared_ptr<auth::LoginService> makeLocal(Services& services, const SignInOp
   return local;
 }
 
-std::shared_ptr<auth::LoginService> makeUaa(Services& services, const SignInOptions& options) {
+std::shared_ptr<auth::UaaLogin> makeUaa(Services& services, const SignInOptions& options) {
   return std::make_shared<auth::UaaLogin>(services.uaaClient, options.uaa, services.tokenStore,
                                           services.tokenProvider, services.env.clock,
                                           options.adminScope);
@@ -44,9 +45,15 @@ std::shared_ptr<const Identity> makeIdentity(Services& services, SignInOptions o
     case AuthType::Local:
       identity->login = makeLocal(services, options);
       break;
-    case AuthType::Remote:
-      identity->login = makeUaa(services, options);
+    case AuthType::Remote: {
+      auto uaa = makeUaa(services, options);
+      if (options.sso.enabled) {
+        identity->sso = std::make_shared<auth::UaaSingleSignOn>(
+            services.uaaClient, options.uaa, options.authorizationEndpoint, uaa);
+      }
+      identity->login = std::move(uaa);
       break;
+    }
     case AuthType::Oidc:
       throw Error(ErrorCode::InvalidArgument, "AUTH_ENDPOINT_TYPE oidc is not built in");
     case AuthType::None:

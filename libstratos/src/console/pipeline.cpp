@@ -62,14 +62,6 @@ bool isTrustedOrigin(const std::vector<std::string>& allowed, std::string_view o
   return isAllowedOrigin(named, origin);
 }
 
-/// Whether a page of `origin` was served by the host that the request names.
-bool isOwnOrigin(const Request& request, std::string_view origin) {
-  const auto page = Url::tryParse(origin);
-  if (!page || (request.secure && !page->isSecure())) return false;
-  const auto own = Url::tryParse(page->scheme() + "://" + std::string{request.headers.get("host")});
-  return own && own->authority() == page->authority();
-}
-
 /// Names the request in the log and in the answer, so that a user's report finds its lines.
 Response nameRequest(Services& services, Request& request, const HandlerFunction& next) {
   RequestId id{toHex(services.env.random.bytes(8))};
@@ -295,6 +287,13 @@ endpoint::Caller callerOf(Services& services, const Request& request) {
             }
             return **known;
           }};
+}
+
+bool isOwnOrigin(const Request& request, std::string_view origin) {
+  const auto page = Url::tryParse(origin);
+  if (!page || (request.secure && !page->isSecure())) return false;
+  const auto own = Url::tryParse(page->scheme() + "://" + std::string{request.headers.get("host")});
+  return own && own->authority() == page->authority();
 }
 
 bool isBelow(const http::Request& request, std::string_view segment) {

@@ -2,6 +2,7 @@
 #include "console/info.hpp"
 #include "console/pipeline.hpp"
 #include "console/routes.hpp"
+#include "console/sign_in.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/json_writer.hpp"
 #include "stratos/console/audit.hpp"
@@ -9,14 +10,7 @@
 
 namespace stratos::console {
 
-namespace {
-
-using http::Request;
-using http::Response;
-
-constexpr std::chrono::seconds kLoginTimeout{60};
-
-void announceSession(Services& services, const Request& request, Response& response,
+void announceSession(Services& services, const http::Request& request, http::Response& response,
                      const session::Session& session) {
   response.headers.add("Set-Cookie", services.sessions.cookieFor(session).str());
   response.headers.set("X-Cap-Session-Expires-On",
@@ -24,6 +18,21 @@ void announceSession(Services& services, const Request& request, Response& respo
                            session, request.headers.get("x-cap-request-date"))));
   response.headers.set("X-Xsrf-Token", session.xsrfToken.reveal());
 }
+
+void startSession(Services& services, const http::Request& request, http::Response& response,
+                  const auth::LoginResult& login) {
+  // A session that the browser still had ends here; its id is never taken over.
+  if (const auto old = request.cookie(services.sessions.cookieName())) services.sessions.end(*old);
+  announceSession(services, request, response,
+                  services.sessions.create(login.user, login.tokenExpiry));
+}
+
+namespace {
+
+using http::Request;
+using http::Response;
+
+constexpr std::chrono::seconds kLoginTimeout{60};
 
 void auditLogin(Services& services, const Request& request, std::string_view account,
                 std::string_view outcome, std::string_view user = {}) {
@@ -43,7 +52,18 @@ http::FormParameters readCredentials(Request& request) {
   return http::readParameters(request);
 }
 
+/// Why nobody signs in with a password here; empty when they may.
+std::optional<Response> refusePasswords(const SignInOptions& options) {
+  if (options.type == AuthType::None) return jsonError(404, "This console needs no sign-in");
+  if (options.type == AuthType::Oidc || (options.sso.enabled && !options.sso.passwordLogin)) {
+    return jsonError(401, "Use single sign-on");
+  }
+  return std::nullopt;
+}
+
 Response login(Services& services, Request& request) {
+  const auto identity = services.identity();
+  if (auto refusal = refusePasswords(identity->options)) return std::move(*refusal);
   const http::FormParameters form = readCredentials(request);
   const std::string& userName = form.get("username");
   const Secret password{form.get("password")};
@@ -52,14 +72,10 @@ Response login(Services& services, Request& request) {
     return jsonError(401, "Needs username and password");
   }
   const auth::LoginResult result =
-      services.identity()->login->login(userName, password, Deadline::after(kLoginTimeout));
+      identity->login->login(userName, password, Deadline::after(kLoginTimeout));
   auditLogin(services, request, userName, result.accepted ? "success" : "refused",
              result.user.str());
   if (!result.accepted) return jsonError(401, result.refusal);
-
-  // A session that the browser still had ends here; its id is never taken over.
-  if (const auto old = request.cookie(services.sessions.cookieName())) services.sessions.end(*old);
-  const session::Session session = services.sessions.create(result.user, result.tokenExpiry);
 
   JsonWriter json;
   json.beginObject()
@@ -73,15 +89,25 @@ Response login(Services& services, Request& request) {
       .endObject();
   Response response = Response::json(200, json.str());
   response.headers.set("Content-Type", "application/json");
-  announceSession(services, request, response, session);
+  startSession(services, request, response, result);
   return response;
 }
 
 Response logout(Services& services, Request& request) {
   const auto cookie = request.cookie(services.sessions.cookieName());
-  Response response = Response::json(200, "{\"isSSO\":false}\n");
+  Response response =
+      Response::json(200, services.identity()->sso ? "{\"isSSO\":true}\n" : "{\"isSSO\":false}\n");
   if (cookie) {
-    services.sessions.end(*cookie);
+    if (const auto session = services.sessions.find(*cookie)) {
+      services.sessions.end(*cookie);
+      writeAudit(services.env.log, request,
+                 {.action = "session.logout",
+                  .outcome = "success",
+                  .user = session->user.str(),
+                  .account = {},
+                  .target = {},
+                  .reason = {}});
+    }
     http::SetCookie cleared = services.sessions.clearingCookie();
     cleared.expires = TimePoint{};
     cleared.maxAge = std::chrono::seconds{0};
@@ -101,15 +127,20 @@ Response verifyFailed(Services& services, std::string_view reason) {
   Response response = verifyEnvelope("error", reason, "null");
   response.headers.add("Set-Cookie", services.sessions.clearingCookie().str());
   response.headers.set("X-Stratos-Domain", services.sessions.cookieDomain());
+  if (const auto identity = services.identity(); identity->sso) {
+    const std::string& options = identity->options.sso.options;
+    response.headers.set("X-Stratos-Sso-Login", options.empty() ? "enabled" : options);
+  }
   return response;
 }
 
 Response verify(Services& services, Request& request) {
   auto session = findSession(services, request);
   if (!session) return verifyFailed(services, "Could not find session");
-  const auth::VerifyResult result =
-      services.identity()->login->verify(session->user, session->tokenExpiry, Deadline::after(kLoginTimeout));
-  const auto user = result.accepted ? services.identity()->login->findUser(session->user) : std::nullopt;
+  const auth::VerifyResult result = services.identity()->login->verify(
+      session->user, session->tokenExpiry, Deadline::after(kLoginTimeout));
+  const auto user =
+      result.accepted ? services.identity()->login->findUser(session->user) : std::nullopt;
   if (!user) {
     services.sessions.end(session->cookieValue.reveal());
     return verifyFailed(services, result.refusal.empty() ? "Could not find user" : result.refusal);

@@ -119,6 +119,11 @@ class STRATOS_EXPORT UaaLogin final : public LoginService {
   [[nodiscard]] VerifyResult verify(const UserId& user, std::int64_t tokenExpiry,
                                     Deadline deadline) override;
 
+  /// Takes the answer to a user's grant, however it was asked for: checks whom the token names and
+  /// stores it as the user's console token. Throws Error(Unavailable) when the UAA could not be
+  /// asked, does not accept the console, or granted something that cannot be understood.
+  [[nodiscard]] LoginResult accept(const GrantResult& answer);
+
  private:
   UaaClient& uaa_;
   UaaTarget target_;

@@ -60,12 +60,17 @@ class STRATOS_EXPORT UaaClient {
   /// Resource owner password grant (RFC 6749 section 4.3).
   [[nodiscard]] GrantResult passwordGrant(const UaaTarget& uaa, const std::string& userName,
                                           const Secret& password, Deadline deadline);
+  /// Authorization code grant (RFC 6749 section 4.1.3) with PKCE (RFC 7636); `redirectUri` as it was
+  /// in the authorization request.
+  [[nodiscard]] GrantResult authorizationCodeGrant(const UaaTarget& uaa, const Secret& code,
+                                                   const std::string& redirectUri,
+                                                   const Secret& codeVerifier, Deadline deadline);
   /// Refresh (RFC 6749 section 6).
   [[nodiscard]] GrantResult refresh(const UaaTarget& uaa, const Secret& refreshToken,
                                     Deadline deadline);
 
  private:
-  enum class Grant { Password, Refresh };
+  enum class Grant { Password, Code, Refresh };
   [[nodiscard]] GrantResult request(const UaaTarget& uaa, Grant kind, const Secret& credential,
                                     const std::string& form, Deadline deadline);
   http::Transport& transport_;
