@@ -19,6 +19,7 @@ Services::Services(ConsoleOptions consoleOptions, ConsoleEnvironment environment
       tokenStore(env.database, env.cipher, env.random),
       sessionStore(env.database),
       userStore(env.database),
+      apiKeys(env.database, env.cipher),
       uaaClient(env.transport),
       tokenLeases(env.database),
       tokenProvider(tokenStore, &tokenLeases, uaaClient, env.clock, env.random, env.log,
@@ -102,6 +103,7 @@ class Console::Impl {
         host_(services_, router_) {
     console::addSessionRoutes(router_, services_);
     console::addSsoRoutes(router_, services_);
+    console::addApiKeyRoutes(router_, services_);
     console::addEndpointRoutes(router_, services_);
     console::addTokenRoutes(router_, services_);
     console::addProxyRoutes(router_, services_);

@@ -7,6 +7,7 @@
 #include "console/error_response.hpp"
 #include "console/request_id.hpp"
 #include "stratos/base/encoding.hpp"
+#include "stratos/console/audit.hpp"
 
 namespace stratos::console {
 
@@ -179,7 +180,53 @@ Response refuseCrossSite(Services& services, Request& request, const HandlerFunc
   return next(request);
 }
 
+/// The request came with an API key: it has no session, and no browser could be made to send it.
+struct ByApiKey {
+  std::string guid;
+};
+
+/// The user of the key in the request, if there is one that counts now. A key is worth what its
+/// user is: somebody whom the identity server does not know any more has none.
+std::optional<auth::ConnectedUser> findKeyUser(Services& services, const store::ApiKey& key) {
+  constexpr std::chrono::seconds kVerifyTimeout{30};
+  const auto identity = services.identity();
+  const auto verified =
+      identity->login->verify(key.user, /*tokenExpiry=*/0, Deadline::after(kVerifyTimeout));
+  auto user = verified.accepted ? identity->login->findUser(key.user) : std::nullopt;
+  if (user && services.options.apiKeysEnabled == "admin_only" && !user->admin) user.reset();
+  return user;
+}
+
+/// Lets a valid API key stand for a session, for this request alone: no session is read or made
+/// and no cookie sent, whatever cookies came with it. What is no valid key is not looked at.
+Response acceptApiKey(Services& services, Request& request, const HandlerFunction& next) {
+  constexpr std::string_view kScheme = "Bearer ";
+  const std::string_view field = request.headers.get("authentication");
+  if (services.options.apiKeysEnabled == "disabled" || !field.starts_with(kScheme)) {
+    return next(request);
+  }
+  const TimePoint now = services.env.clock.now();
+  const auto key =
+      services.apiKeys.findBySecret(Secret{std::string{trim(field.substr(kScheme.size()))}}, now);
+  const auto user = key ? findKeyUser(services, *key) : std::nullopt;
+  if (!user) {
+    writeAudit(services.env.log, request,
+               {.action = "api_key.use",
+                .outcome = "refused",
+                .user = key ? key->user.str() : std::string_view{},
+                .account = {},
+                .target = key ? std::string_view{key->guid} : std::string_view{},
+                .reason = key ? "its user may not use keys" : "no such key"});
+    return next(request);
+  }
+  services.apiKeys.recordUse(*key, now);
+  request.put(SignedIn{key->user});
+  request.put(ByApiKey{key->guid});
+  return next(request);
+}
+
 Response requireSession(Services& services, Request& request, const HandlerFunction& next) {
+  if (request.find<ByApiKey>()) return next(request);
   std::optional<session::Session> session;
   try {
     session = findSession(services, request);
@@ -200,6 +247,7 @@ Response requireSession(Services& services, Request& request, const HandlerFunct
 }
 
 Response requireXsrfToken(Request& request, const HandlerFunction& next) {
+  if (request.find<ByApiKey>()) return next(request);
   if (!isReading(request) && !sessionOf(request).xsrfMatches(request.headers.get("x-xsrf-token"))) {
     return jsonError(401, "XSRF Token could not be validated");
   }
@@ -245,6 +293,14 @@ http::Pipeline accessSteps(Services& services, RouteAccess access) {
       return requireAdmin(services, request, next);
     });
   }
+  return steps;
+}
+
+http::Pipeline programSteps(Services& services) {
+  http::Pipeline steps = accessSteps(services, RouteAccess::Session);
+  steps.insert(steps.begin(), [&services](Request& request, const HandlerFunction& next) {
+    return acceptApiKey(services, request, next);
+  });
   return steps;
 }
 

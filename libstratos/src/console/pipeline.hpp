@@ -19,6 +19,8 @@ namespace stratos::console {
 
 /// The steps in front of routes of that access.
 [[nodiscard]] http::Pipeline accessSteps(Services& services, RouteAccess access);
+/// accessSteps(Session) for routes that programs may use with an API key instead of a session.
+[[nodiscard]] http::Pipeline programSteps(Services& services);
 /// Behind accessSteps(Session): lets console administrators pass, and users with the endpoint
 /// administrator's scope where they may have endpoints of their own.
 [[nodiscard]] http::Middleware requireEndpointAdmin(Services& services);

@@ -9,6 +9,8 @@ namespace stratos::console {
 void addSessionRoutes(http::Router& router, Services& services);
 /// Sign-in by a redirect to the identity server, and its sign-out.
 void addSsoRoutes(http::Router& router, Services& services);
+/// Making, listing and deleting API keys.
+void addApiKeyRoutes(http::Router& router, Services& services);
 /// Registering, listing, changing and unregistering endpoints.
 void addEndpointRoutes(http::Router& router, Services& services);
 /// Connecting to endpoints and disconnecting.

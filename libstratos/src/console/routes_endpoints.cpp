@@ -104,7 +104,7 @@ Response remove(Services& services, Request& request) {
 }  // namespace
 
 void addEndpointRoutes(http::Router& router, Services& services) {
-  const auto session = accessSteps(services, RouteAccess::Session);
+  const auto session = programSteps(services);
   auto admin = session;
   admin.push_back(requireEndpointAdmin(services));
 

@@ -23,7 +23,7 @@ void addProxyRoutes(http::Router& router, Services& services) {
   for (const char* method : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}) {
     router.add(method, "/pp/v1/proxy/*", list);
   }
-  router.add("GET", "/api/v1/proxy/:uuid/*", http::wrap(session, [&services](Request& request) {
+  router.add("GET", "/api/v1/proxy/:uuid/*", http::wrap(programSteps(services), [&services](Request& request) {
                return services.proxy.handleSingle(request, callerOf(services, request));
              }));
 }
@@ -31,7 +31,7 @@ void addProxyRoutes(http::Router& router, Services& services) {
 void addFallbacks(http::Router& router, Services& services, http::Handler* frontEnd) {
   // Unknown paths tell strangers nothing: the group's checks come before the 404.
   router.add("*", "/pp/v1/*", http::wrap(accessSteps(services, RouteAccess::Admin), notFound));
-  auto endpointAdmin = accessSteps(services, RouteAccess::Session);
+  auto endpointAdmin = programSteps(services);
   endpointAdmin.push_back(requireEndpointAdmin(services));
   router.add("*", "/api/v1/*", http::wrap(std::move(endpointAdmin), notFound));
   router.add("*", "/pp/*", notFound);

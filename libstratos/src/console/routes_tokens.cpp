@@ -51,7 +51,7 @@ Response disconnect(Services& services, Request& request) {
 }  // namespace
 
 void addTokenRoutes(http::Router& router, Services& services) {
-  const auto session = accessSteps(services, RouteAccess::Session);
+  const auto session = programSteps(services);
   router.add("POST", "/api/v1/tokens", http::wrap(session, [&services](Request& request) {
                return connect(services, request);
              }));

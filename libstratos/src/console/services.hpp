@@ -15,6 +15,7 @@
 #include "stratos/proxy/forwarder.hpp"
 #include "stratos/proxy/proxy_service.hpp"
 #include "stratos/session/session_manager.hpp"
+#include "stratos/store/api_key_store.hpp"
 #include "stratos/store/endpoint_store.hpp"
 #include "stratos/store/session_store.hpp"
 #include "stratos/store/token_lease_store.hpp"
@@ -37,6 +38,7 @@ struct Services {
   store::SqlTokenStore tokenStore;
   store::SqlSessionStore sessionStore;
   store::SqlLocalUserStore userStore;
+  store::ApiKeyStore apiKeys;
 
   auth::UaaClient uaaClient;
   store::SqlTokenLeaseStore tokenLeases;

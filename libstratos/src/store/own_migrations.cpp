@@ -42,6 +42,14 @@ void createIndexes(db::Connection& connection) {
   }
 }
 
+// What upstream's api_keys has no place for. A row here also says that the secret there is a hash.
+void createApiKeys(db::Connection& connection) {
+  connection.execute(
+      "CREATE TABLE stratos_api_keys ("
+      " guid VARCHAR(36) NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT,"
+      " PRIMARY KEY (guid))");
+}
+
 void createTokenLeases(db::Connection& connection) {
   connection.execute(
       "CREATE TABLE stratos_token_leases ("
@@ -57,6 +65,7 @@ std::vector<db::Migration> ownMigrations() {
       {1, "settings", createSettings},
       {2, "sessions", createSessions},
       {3, "indexes on upstream's tables", createIndexes},
+      {5, "expiry of API keys", createApiKeys},
       {7, "token leases", createTokenLeases},
   };
 }

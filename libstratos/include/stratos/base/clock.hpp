@@ -1,6 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <string>
 
 #include "stratos/base/export.hpp"
 
@@ -32,5 +34,8 @@ class STRATOS_EXPORT SystemClock final : public Clock {
 [[nodiscard]] inline TimePoint fromUnixSeconds(std::int64_t seconds) noexcept {
   return TimePoint{std::chrono::seconds{seconds}};
 }
+
+/// `2026-11-23T08:15:00Z`, whole seconds (RFC 3339).
+[[nodiscard]] STRATOS_EXPORT std::string toRfc3339(TimePoint t);
 
 }  // namespace stratos
