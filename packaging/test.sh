@@ -111,6 +111,8 @@ packages+=(ca-certificates ccache curl git jq libgmock-dev libgtest-dev pgbounce
 if (($# == 0)); then
   packages+=(libbenchmark-dev)
 fi
+# An OpenID Connect provider runs on it in the tests.
+command -v node >/dev/null || packages+=(nodejs npm)
 installPackages "${packages[@]}"
 installPostgres
 

@@ -23,6 +23,7 @@
 #include "stratos/crypto/random.hpp"
 #include "stratos/ext/backup.hpp"
 #include "stratos/ext/cloud_foundry.hpp"
+#include "stratos/ext/user_favorites.hpp"
 #include "stratos/http/static_files.hpp"
 #include "stratos/store/console_config.hpp"
 #include "stratos/store/rekey.hpp"
@@ -157,6 +158,28 @@ std::jthread startCipherRefresh(db::Database& database, const crypto::TokenCiphe
   });
 }
 
+// The wizard stores what it asks for in the database, where any replica finds it.
+void prepareSetup(SetupOptions& setup, const LookupChain& chain, store::SettingsStore& stored,
+                  const crypto::TokenCipher& cipher, Random& random, LogSink& log) {
+  setup.load = [chain, &stored] {
+    LookupChain fresh = chain;
+    fresh.setDatabase(stored.configGroup("env"), &mayComeFromDatabase);
+    Warnings warnings;
+    return loadSignIn(Settings(fresh), warnings);
+  };
+  setup.code = obtainSetupCode(stored, cipher, random);
+  // This line is the one place where the code is meant to be read.
+  stratos::log(log, LogLevel::Warning,
+               "the console is not set up: open https://<this console>/pp/v1/setup?code=" +
+                   setup.code.reveal() +
+                   " in a browser, or set UAA_ENDPOINT and "
+                   "CONSOLE_ADMIN_SCOPE, or AUTH_ENDPOINT_TYPE=local and LOCAL_USER");
+  if (setup.openToAll) {
+    stratos::log(log, LogLevel::Warning,
+                 "STRATOS_SETUP_ACCESS is open: whoever comes first sets the console up");
+  }
+}
+
 // True when the process may end in order; false when requests had to be cut.
 bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
                 const std::stop_token& stop) {
@@ -191,15 +214,20 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
 
   ConsoleOptions options = loadConsoleOptions(settings, warnings);
   warn(log, warnings);
+  refuseOpenConsole(config, options.signIn);
+  if (options.setup) prepareSetup(*options.setup, chain, stored, cipher, random, log);
   options.session.secret = obtainSessionSecret(options.session.secret, stored, cipher, random, log);
-  stratos::log(log, LogLevel::Info, "sign-in",
-               {{"type", options.signIn.type == AuthType::Local ? "local users" : "UAA"},
-                {"uaa", options.signIn.uaa.baseUrl},
-                {"admin_scope", options.signIn.adminScope}});
+  if (!options.setup) {
+    stratos::log(log, LogLevel::Info, "sign-in",
+                 {{"type", describe(options.signIn.type)},
+                  {"uaa", options.signIn.uaa.baseUrl},
+                  {"admin_scope", options.signIn.adminScope}});
+  }
 
   http::PooledTransport transport(config.transport);
   std::vector<std::unique_ptr<Extension>> extensions;
   extensions.push_back(ext::makeCloudFoundry());
+  extensions.push_back(ext::makeUserFavorites());
   if (settings.flag("FEATURE_ALLOW_BACKUP")) {
     extensions.push_back(ext::makeBackup(*database, cipher, random));
   }

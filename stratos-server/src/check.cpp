@@ -13,6 +13,7 @@
 #include "settings.hpp"
 #include "sqlite_copy.hpp"
 #include "storage.hpp"
+#include "stratos/auth/oidc_client.hpp"
 #include "stratos/base/error.hpp"
 #include "stratos/base/url.hpp"
 #include "stratos/crypto/random.hpp"
@@ -130,6 +131,14 @@ std::string checkUaa(const ServerConfig& config, const ConsoleOptions& options) 
   return options.signIn.uaa.baseUrl + " answers";
 }
 
+std::string checkOidc(const ServerConfig& config, const ConsoleOptions& options) {
+  http::PooledTransport transport(config.transport);
+  const SystemClock clock;
+  auth::OidcClient client(transport, clock, options.signIn.oidc);
+  static_cast<void>(client.metadata(Deadline::after(kUaaTime)));
+  return options.signIn.oidc.issuer + " answers";
+}
+
 }  // namespace
 
 int check(SettingMap environment, std::ostream& out, const LookupPlaces& places) {
@@ -156,10 +165,15 @@ int check(SettingMap environment, std::ostream& out, const LookupPlaces& places)
   // After the database, which may hold these settings.
   report.run("sign-in", [&] {
     options = loadConsoleOptions(settings, warnings);
-    return std::string(options->signIn.type == AuthType::Local ? "local users" : "UAA");
+    if (config) refuseOpenConsole(*config, options->signIn);
+    return std::string(options->setup ? "not set up: the set-up wizard will ask for it"
+                                      : describe(options->signIn.type));
   });
-  if (config && options && options->signIn.type == AuthType::Remote) {
+  if (config && options && !options->setup && options->signIn.type == AuthType::Remote) {
     report.run("UAA", [&] { return checkUaa(*config, *options); });
+  }
+  if (config && options && !options->setup && options->signIn.type == AuthType::Oidc) {
+    report.run("OpenID Connect", [&] { return checkOidc(*config, *options); });
   }
   for (const std::string& warning : warnings) report.note(warning);
   return report.status();

@@ -173,16 +173,16 @@ std::chrono::minutes sessionLifetime(const Settings& settings, Warnings& warning
   return std::chrono::minutes{minutes};
 }
 
-void loadLocalSignIn(const Settings& settings, ConsoleOptions& options) {
+bool areSet(const Settings& settings, std::initializer_list<const char*> names) {
+  return std::all_of(names.begin(), names.end(),
+                     [&](const char* name) { return settings.isSet(name); });
+}
+
+// The loaders return false when so much is missing that set-up has to ask for it.
+
+bool loadLocalSignIn(const Settings& settings, ConsoleOptions& options) {
   options.signIn.type = AuthType::Local;
-  std::vector<std::string> missing;
-  for (const char* name : {"LOCAL_USER", "LOCAL_USER_PASSWORD"}) {
-    if (!settings.isSet(name)) missing.emplace_back(name);
-  }
-  if (!missing.empty()) {
-    refuse("AUTH_ENDPOINT_TYPE is local, but not set: " + joinNames(missing) +
-           " (a first-run wizard that would ask for them does not exist yet)");
-  }
+  if (!areSet(settings, {"LOCAL_USER", "LOCAL_USER_PASSWORD"})) return false;
   options.signIn.localUser = settings.text("LOCAL_USER");
   options.signIn.localUserPassword = settings.secret("LOCAL_USER_PASSWORD");
   std::string userScope = settings.text("LOCAL_USER_SCOPE");
@@ -192,19 +192,12 @@ void loadLocalSignIn(const Settings& settings, ConsoleOptions& options) {
   if (adminScope.empty()) adminScope = userScope;
   options.signIn.localUserScope = std::move(userScope);
   options.signIn.adminScope = std::move(adminScope);
+  return true;
 }
 
-void loadRemoteSignIn(const Settings& settings, ConsoleOptions& options, Warnings& warnings) {
+bool loadRemoteSignIn(const Settings& settings, ConsoleOptions& options, Warnings& warnings) {
   options.signIn.type = AuthType::Remote;
-  std::vector<std::string> missing;
-  for (const char* name : {"UAA_ENDPOINT", "CONSOLE_ADMIN_SCOPE"}) {
-    if (!settings.isSet(name)) missing.emplace_back(name);
-  }
-  if (!missing.empty()) {
-    refuse("AUTH_ENDPOINT_TYPE is remote, but not set: " + joinNames(missing) +
-           " (a first-run wizard that would ask for them does not exist yet; AUTH_ENDPOINT_TYPE="
-           "local works without a UAA)");
-  }
+  if (!areSet(settings, {"UAA_ENDPOINT", "CONSOLE_ADMIN_SCOPE"})) return false;
   options.signIn.adminScope = settings.text("CONSOLE_ADMIN_SCOPE");
   options.signIn.uaa.baseUrl =
       Url::parse(settings.url("UAA_ENDPOINT")).withoutTrailingSlash().str();
@@ -219,6 +212,52 @@ void loadRemoteSignIn(const Settings& settings, ConsoleOptions& options, Warning
                         .passwordLogin = settings.flag("STRATOS_SSO_PASSWORD_LOGIN")};
   if (options.signIn.uaa.trust.skipVerification) {
     warnings.emplace_back("SKIP_SSL_VALIDATION is on: the UAA's certificate is not checked");
+  }
+  return true;
+}
+
+std::vector<std::string> words(const Settings& settings, const char* name, char separator) {
+  std::vector<std::string> result;
+  for (const std::string& part : split(settings.text(name), separator)) {
+    if (const auto word = trim(part); !word.empty()) result.emplace_back(word);
+  }
+  return result;
+}
+
+void loadOidcSignIn(const Settings& settings, ConsoleOptions& options, Warnings& warnings) {
+  SignInOptions& signIn = options.signIn;
+  signIn.type = AuthType::Oidc;
+  std::vector<std::string> missing;
+  for (const char* name : {"OIDC_ISSUER", "OIDC_CLIENT_ID"}) {
+    if (settings.text(name).empty()) missing.emplace_back(name);
+  }
+  if (!missing.empty()) refuse("AUTH_ENDPOINT_TYPE is oidc, but not set: " + joinNames(missing));
+  if (!settings.text("CONSOLE_ADMIN_SCOPE").empty()) {
+    signIn.adminScope = settings.text("CONSOLE_ADMIN_SCOPE");
+  }
+  signIn.sso = {.enabled = true,
+                .options = settings.text("SSO_OPTIONS"),
+                .allowList = settings.text(settings.isSet("SSO_ALLOWLIST") ? "SSO_ALLOWLIST"
+                                                                           : "SSO_WHITELIST"),
+                .passwordLogin = false};
+  auth::OidcOptions& oidc = signIn.oidc;
+  oidc.issuer = settings.text("OIDC_ISSUER");
+  oidc.clientId = settings.text("OIDC_CLIENT_ID");
+  oidc.clientSecret = settings.secret("OIDC_CLIENT_SECRET");
+  oidc.scopes = words(settings, "OIDC_SCOPES", ' ');
+  oidc.prompt = settings.text("OIDC_PROMPT");
+  oidc.userNameClaim = settings.text("OIDC_USERNAME_CLAIM");
+  oidc.groupsClaim = settings.text("OIDC_GROUPS_CLAIM");
+  oidc.adminGroups = words(settings, "OIDC_ADMIN_GROUPS", ',');
+  oidc.requiredGroups = words(settings, "OIDC_REQUIRED_GROUPS", ',');
+  oidc.emailDomains = words(settings, "OIDC_EMAIL_DOMAINS", ',');
+  oidc.trust.skipVerification = settings.flag("OIDC_SKIP_SSL_VALIDATION");
+  if (oidc.adminGroups.empty()) {
+    warnings.emplace_back("OIDC_ADMIN_GROUPS is not set: nobody administers this console");
+  }
+  if (oidc.trust.skipVerification) {
+    warnings.emplace_back(
+        "OIDC_SKIP_SSL_VALIDATION is on: the provider's certificate is not checked");
   }
 }
 
@@ -341,17 +380,58 @@ ServerConfig loadServerConfig(const Settings& settings, Warnings& warnings) {
   return config;
 }
 
+const char* describe(AuthType type) {
+  switch (type) {
+    case AuthType::Local:
+      return "local users";
+    case AuthType::Remote:
+      return "UAA";
+    case AuthType::Oidc:
+      return "OpenID Connect";
+    case AuthType::None:
+      break;
+  }
+  return "none";
+}
+
+std::optional<SignInOptions> loadSignIn(const Settings& settings, Warnings& warnings) {
+  ConsoleOptions options;
+  const std::string type = settings.choice("AUTH_ENDPOINT_TYPE");
+  bool isComplete = true;
+  if (type == "none") {
+    options.signIn.type = AuthType::None;
+    options.signIn.anyHost = settings.flag("STRATOS_ALLOW_NO_SIGN_IN");
+    warnings.emplace_back(
+        "AUTH_ENDPOINT_TYPE is none: everybody who reaches this console is its administrator");
+  } else if (type == "local") {
+    isComplete = loadLocalSignIn(settings, options);
+  } else if (type == "oidc") {
+    loadOidcSignIn(settings, options, warnings);
+  } else {
+    isComplete = loadRemoteSignIn(settings, options, warnings);
+  }
+  return isComplete ? std::optional(std::move(options.signIn)) : std::nullopt;
+}
+
+void refuseOpenConsole(const ServerConfig& config, const SignInOptions& signIn) {
+  if (signIn.type != AuthType::None || signIn.anyHost) return;
+  for (const auto* address : {&config.https, &config.http}) {
+    if (!*address) continue;
+    const std::string& host = (*address)->host;
+    if (host == "localhost" || host == "::1" || host.starts_with("127.")) continue;
+    refuse("AUTH_ENDPOINT_TYPE is none, but the console listens on " + (*address)->str() +
+           ": everybody who reaches it would be its administrator. Listen on 127.0.0.1 "
+           "(CONSOLE_PROXY_TLS_ADDRESS), or set STRATOS_ALLOW_NO_SIGN_IN=true if that is wanted");
+  }
+}
+
 ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings) {
   ConsoleOptions options;
   options.version = STRATOS_SERVER_VERSION;
-  const std::string authType = settings.choice("AUTH_ENDPOINT_TYPE");
-  if (authType == "none") {
-    refuse("AUTH_ENDPOINT_TYPE is none, which is not supported yet; set local or remote");
-  }
-  if (authType == "local") {
-    loadLocalSignIn(settings, options);
+  if (auto signIn = loadSignIn(settings, warnings)) {
+    options.signIn = std::move(*signIn);
   } else {
-    loadRemoteSignIn(settings, options, warnings);
+    options.setup.emplace().openToAll = settings.choice("STRATOS_SETUP_ACCESS") == "open";
   }
 
   options.session.secret = settings.secret("SESSION_STORE_SECRET");

@@ -63,8 +63,15 @@ struct ServerConfig {
                                                           std::string& origin, Warnings& warnings);
 /// Everything that cannot come from the database.
 [[nodiscard]] ServerConfig loadServerConfig(const Settings& settings, Warnings& warnings);
+/// For people: "local users", "UAA", ...
+[[nodiscard]] const char* describe(AuthType type);
+/// How users sign in; empty when so little is set that the set-up wizard has to ask for it.
+[[nodiscard]] std::optional<SignInOptions> loadSignIn(const Settings& settings, Warnings& warnings);
+/// Refuses a console without sign-in on an address that others can reach.
+void refuseOpenConsole(const ServerConfig& config, const SignInOptions& signIn);
 /// The console's own options, once the database is the first source of the settings. The session
-/// secret stays as it was set: see obtainSessionSecret().
+/// secret stays as it was set: see obtainSessionSecret(). In set-up mode the caller fills in how the
+/// settings are read again, and the code.
 [[nodiscard]] ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings);
 
 }  // namespace stratos::server

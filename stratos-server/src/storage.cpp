@@ -7,13 +7,14 @@
 #include "stratos/base/deadline.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
+#include "stratos/store/setup_store.hpp"
 
 namespace stratos::server {
 namespace {
 
 constexpr std::size_t kSessionSecretBytes = 32;
 constexpr const char* kSessionSecretName = "session_store_secret";
-constexpr std::string_view kSessionSecretIdentity = "stratos_settings.session_store_secret";
+constexpr std::size_t kSetupCodeBytes = 16;
 // What upstream's shipped configurations say for "not configured".
 constexpr std::string_view kPlaceholder = "wheeee!";
 
@@ -31,6 +32,20 @@ void deleteSqlite(const std::string& file, const std::string& reason, LogSink& l
     stratos::log(log, LogLevel::Warning, "deleted the database",
                  {{"file", file}, {"reason", reason}});
   }
+}
+
+/// A random secret that is made once and kept, encrypted, under `name`.
+Secret obtainSealed(store::SettingsStore& settings, const crypto::TokenCipher& cipher,
+                    Random& random, const std::string& name, std::size_t bytes) {
+  const std::string identity = "stratos_settings." + name;
+  auto stored = settings.find(name);
+  if (!stored) {
+    const Secret fresh(toHex(random.bytes(bytes)));
+    stored = settings.insertIfAbsent(name, toBase64(cipher.encrypt(fresh, identity)));
+  }
+  const auto sealed = fromBase64(*stored);
+  if (!sealed) throw Error(ErrorCode::Internal, "The stored " + name + " is damaged");
+  return cipher.decrypt(*sealed, identity);
 }
 
 void pauseFor(std::chrono::milliseconds time, const std::stop_token& stop) {
@@ -77,18 +92,18 @@ std::unique_ptr<db::Database> openDatabase(const DatabaseConfig& config, LogSink
 Secret obtainSessionSecret(const Secret& configured, store::SettingsStore& settings,
                            const crypto::TokenCipher& cipher, Random& random, LogSink& log) {
   if (!configured.empty() && configured.reveal() != kPlaceholder) return configured;
-  auto stored = settings.find(kSessionSecretName);
-  if (!stored) {
-    const Secret fresh(toHex(random.bytes(kSessionSecretBytes)));
-    stored = settings.insertIfAbsent(kSessionSecretName,
-                                     toBase64(cipher.encrypt(fresh, kSessionSecretIdentity)));
+  if (!settings.find(kSessionSecretName)) {
     stratos::log(
         log, LogLevel::Info,
-        "SESSION_STORE_SECRET is not set: made one and keep it, encrypted, in the database");
+        "SESSION_STORE_SECRET is not set: making one and keeping it, encrypted, in the database");
   }
-  const auto sealed = fromBase64(*stored);
-  if (!sealed) throw Error(ErrorCode::Internal, "The stored session secret is damaged");
-  return cipher.decrypt(*sealed, kSessionSecretIdentity);
+  return obtainSealed(settings, cipher, random, kSessionSecretName, kSessionSecretBytes);
+}
+
+Secret obtainSetupCode(store::SettingsStore& settings, const crypto::TokenCipher& cipher,
+                       Random& random) {
+  return obtainSealed(settings, cipher, random, std::string{store::kSetupCodeSetting},
+                      kSetupCodeBytes);
 }
 
 }  // namespace stratos::server

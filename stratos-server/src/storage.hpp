@@ -32,4 +32,9 @@ struct DatabaseWait {
                                          const crypto::TokenCipher& cipher, Random& random,
                                          LogSink& log);
 
+/// The code that opens the set-up wizard, the same in all replicas: made once and kept, encrypted,
+/// until set-up is done.
+[[nodiscard]] Secret obtainSetupCode(store::SettingsStore& settings,
+                                     const crypto::TokenCipher& cipher, Random& random);
+
 }  // namespace stratos::server

@@ -56,7 +56,8 @@ TEST_F(ProgramTest, SaysInOneLineWhyItCannotStart) {
       {with("DATABASE_PROVIDER", "mysql"), "MySQL"},
       {with("HTTP_CLIENT_TIMEOUT_IN_SECS", "soon"), "HTTP_CLIENT_TIMEOUT_IN_SECS"},
       {with("CONSOLE_PROXY_TLS_ADDRESS", "nowhere:what"), "CONSOLE_PROXY_TLS_ADDRESS"},
-      {without("LOCAL_USER_PASSWORD"), "LOCAL_USER_PASSWORD"}};
+      {with("AUTH_ENDPOINT_TYPE", "oidc"), "OIDC_ISSUER"},
+      {with("LOCAL_USER_PASSWORD", std::string(73, 'x').c_str()), "LOCAL_USER_PASSWORD"}};
   for (const auto& [changed, name] : wrong) {
     const Run refused = run(changed, {"serve"});
     EXPECT_EQ(refused.status, 1) << name << ": " << refused.output;

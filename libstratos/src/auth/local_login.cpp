@@ -20,16 +20,18 @@ LocalLogin::LocalLogin(store::LocalUserStore& users, const Clock& clock, Random&
   }
 }
 
+store::LocalUser LocalLogin::makeUser(const std::string& name, const Secret& password) {
+  return {.id = UserId{makeUuid(random_)},
+          .name = name,
+          .passwordHash = crypto::hashPassword(password, random_, options_.hashCost),
+          .email = "",
+          .scope = options_.userScope,
+          .givenName = "Admin",
+          .familyName = "User"};
+}
+
 bool LocalLogin::createInitialUser(const std::string& name, const Secret& password) {
-  if (users_.findByName(name)) return false;
-  return users_.insertIfAbsent(
-      {.id = UserId{makeUuid(random_)},
-       .name = name,
-       .passwordHash = crypto::hashPassword(password, random_, options_.hashCost),
-       .email = "",
-       .scope = options_.userScope,
-       .givenName = "Admin",
-       .familyName = "User"});
+  return !users_.findByName(name) && users_.insertIfAbsent(makeUser(name, password));
 }
 
 LoginResult LocalLogin::login(const std::string& userName, const Secret& password, Deadline) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <thread>
 
+#include "stratos/auth/uaa_token_check.hpp"
 #include "stratos/base/annotations.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
@@ -62,14 +63,16 @@ bool isRenewable(const store::TokenRecord& token) {
 class TokenProvider::Impl {
  public:
   Impl(store::TokenStore& tokens, store::TokenLeaseStore* leases, UaaClient& uaa,
-       const Clock& clock, Random& random, LogSink& log, TokenProviderOptions options)
+       const Clock& clock, Random& random, LogSink& log, TokenProviderOptions options,
+       UaaTokenCheck* consoleCheck)
       : tokens_(tokens),
         leases_(leases),
         uaa_(uaa),
         clock_(clock),
         random_(random),
         log_(log),
-        options_(options) {}
+        options_(options),
+        consoleCheck_(consoleCheck) {}
 
   store::TokenStore& tokens() { return tokens_; }
 
@@ -198,6 +201,12 @@ class TokenProvider::Impl {
         uaa_.refresh(uaa, row.refreshToken, Deadline::after(options_.refreshTimeout));
     switch (answer.status) {
       case GrantStatus::Granted:
+        if (const std::string problem = problemOf(row, uaa, answer.grant); !problem.empty()) {
+          answer.detail = problem;
+          note(row, "the authorization server renewed a token that must not be trusted", answer);
+          return failed(TokenFailure::Unreachable,
+                        "the authorization server sent an answer that cannot be understood");
+        }
         return storeGrant(std::move(row), std::move(answer.grant));
       case GrantStatus::Refused:
         return judgeRefusal(row, answer);
@@ -235,6 +244,13 @@ class TokenProvider::Impl {
     }
     if (current) *current = std::move(*row);
     return std::nullopt;
+  }
+
+  /// Roles in the console are read from the console's own tokens, so only those are judged.
+  std::string problemOf(const TokenRecord& row, const UaaTarget& uaa, const TokenGrant& grant) {
+    if (consoleCheck_ == nullptr || row.endpoint.str() != store::kConsoleEndpointGuid) return {};
+    return consoleCheck_->problemOf(uaa, grant.accessToken,
+                                    Deadline::after(options_.refreshTimeout));
   }
 
   TokenResult storeGrant(TokenRecord row, TokenGrant grant) {
@@ -410,6 +426,7 @@ class TokenProvider::Impl {
   Random& random_;
   LogSink& log_;
   const TokenProviderOptions options_;
+  UaaTokenCheck* const consoleCheck_;
 
   Mutex mutex_;
   std::map<RowKey, std::shared_ptr<Flight>> flights_ STRATOS_GUARDED_BY(mutex_);
@@ -419,8 +436,9 @@ class TokenProvider::Impl {
 
 TokenProvider::TokenProvider(store::TokenStore& tokens, store::TokenLeaseStore* leases,
                              UaaClient& uaa, const Clock& clock, Random& random, LogSink& log,
-                             TokenProviderOptions options)
-    : impl_(std::make_unique<Impl>(tokens, leases, uaa, clock, random, log, options)) {}
+                             TokenProviderOptions options, UaaTokenCheck* consoleCheck)
+    : impl_(std::make_unique<Impl>(tokens, leases, uaa, clock, random, log, options,
+                                   consoleCheck)) {}
 
 TokenProvider::~TokenProvider() = default;
 

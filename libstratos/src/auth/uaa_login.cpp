@@ -1,17 +1,20 @@
 #include "stratos/auth/jwt.hpp"
 #include "stratos/auth/login_service.hpp"
+#include "stratos/auth/uaa_token_check.hpp"
 #include "stratos/base/error.hpp"
 
 namespace stratos::auth {
 
 UaaLogin::UaaLogin(UaaClient& uaa, UaaTarget target, store::TokenStore& tokens,
-                   TokenProvider& provider, const Clock& clock, std::string adminScope)
+                   TokenProvider& provider, const Clock& clock, std::string adminScope,
+                   UaaTokenCheck* check)
     : uaa_(uaa),
       target_(std::move(target)),
       tokens_(tokens),
       provider_(provider),
       clock_(clock),
-      adminScope_(std::move(adminScope)) {
+      adminScope_(std::move(adminScope)),
+      check_(check) {
   if (adminScope_.empty()) {
     throw Error(
         ErrorCode::InvalidArgument,
@@ -54,6 +57,16 @@ LoginResult UaaLogin::accept(const GrantResult& answer) {
   if (!claims || claims->userId.empty()) {
     throw Error(ErrorCode::Unavailable, "the UAA granted a token that names no user",
                 "The identity server sent an answer that cannot be understood");
+  }
+  if (check_ != nullptr) {
+    constexpr std::chrono::seconds kCheckTime{10};
+    const std::string problem =
+        check_->problemOf(target_, answer.grant.accessToken, Deadline::after(kCheckTime));
+    if (!problem.empty()) {
+      throw Error(ErrorCode::Unavailable,
+                  "the UAA granted a token that must not be trusted: " + problem,
+                  "The identity server sent an answer that cannot be understood");
+    }
   }
   store::TokenRecord token;
   token.owner = UserId{claims->userId};

@@ -6,6 +6,7 @@
 #include "console/pipeline.hpp"
 #include "console/routes.hpp"
 #include "console/services.hpp"
+#include "console/setup.hpp"
 #include "stratos/store/rekey.hpp"
 
 namespace stratos {
@@ -21,9 +22,11 @@ Services::Services(ConsoleOptions consoleOptions, ConsoleEnvironment environment
       userStore(env.database),
       apiKeys(env.database, env.cipher),
       uaaClient(env.transport),
+      jwtVerifier(env.transport, env.clock, env.log),
+      uaaTokenCheck(jwtVerifier, env.clock, env.log),
       tokenLeases(env.database),
       tokenProvider(tokenStore, &tokenLeases, uaaClient, env.clock, env.random, env.log,
-                    options.tokens),
+                    options.tokens, &uaaTokenCheck),
       sessions(sessionStore, env.clock, env.random, options.session),
       registry(endpointStore, env.log, options.endpoints),
       connector(registry, tokenStore, env.log),
@@ -102,6 +105,7 @@ class Console::Impl {
         frontEnd_(std::move(frontEnd)),
         host_(services_, router_) {
     console::addSessionRoutes(router_, services_);
+    console::addSetupRoutes(router_, services_, gate_);
     console::addSsoRoutes(router_, services_);
     console::addApiKeyRoutes(router_, services_);
     console::addEndpointRoutes(router_, services_);
@@ -118,7 +122,7 @@ class Console::Impl {
       throw Error(ErrorCode::AlreadyExists, "the extension " + *twice + " was given twice");
     }
     console::addFallbacks(router_, services_, frontEnd_.get());
-    entry_ = http::wrap(console::commonSteps(services_),
+    entry_ = http::wrap(console::commonSteps(services_, gate_),
                         [this](http::Request& request) { return router_.handle(request); });
   }
 
@@ -136,6 +140,7 @@ class Console::Impl {
 
  private:
   console::Services services_;
+  console::SetupGate gate_{services_};
   std::vector<std::unique_ptr<Extension>> extensions_;
   std::unique_ptr<http::Handler> frontEnd_;
   http::Router router_;

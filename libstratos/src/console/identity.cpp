@@ -1,8 +1,10 @@
 #include "console/identity.hpp"
 
 #include "console/services.hpp"
+#include "stratos/auth/oidc_login.hpp"
 #include "stratos/auth/uaa_single_sign_on.hpp"
 #include "stratos/base/error.hpp"
+#include "stratos/store/setup_store.hpp"
 
 namespace stratos::console {
 
@@ -25,7 +27,8 @@ std::shared_ptr<auth::LoginService> makeLocal(Services& services, const SignInOp
       auth::LocalLoginOptions{.userScope = options.localUserScope,
                               .adminScope = options.adminScope,
                               .hashCost = services.options.passwordHashCost});
-  if (!options.localUser.empty() && createFirstUser(*local, options)) {
+  const bool isStored = options.localUserPassword.reveal() == store::kPasswordPlaceholder;
+  if (!options.localUser.empty() && !isStored && createFirstUser(*local, options)) {
     log(services.env.log, LogLevel::Info, "local user created", {{"name", options.localUser}});
   }
   return local;
@@ -34,7 +37,19 @@ std::shared_ptr<auth::LoginService> makeLocal(Services& services, const SignInOp
 std::shared_ptr<auth::UaaLogin> makeUaa(Services& services, const SignInOptions& options) {
   return std::make_shared<auth::UaaLogin>(services.uaaClient, options.uaa, services.tokenStore,
                                           services.tokenProvider, services.env.clock,
-                                          options.adminScope);
+                                          options.adminScope, &services.uaaTokenCheck);
+}
+
+std::shared_ptr<auth::OidcLogin> makeOidc(Services& services, const SignInOptions& options) {
+  return std::make_shared<auth::OidcLogin>(
+      auth::OidcCollaborators{.transport = services.env.transport,
+                              .verifier = services.jwtVerifier,
+                              .tokens = services.tokenStore,
+                              .leases = &services.tokenLeases,
+                              .clock = services.env.clock,
+                              .random = services.env.random,
+                              .log = services.env.log},
+      options.oidc, options.adminScope);
 }
 
 }  // namespace
@@ -54,8 +69,14 @@ std::shared_ptr<const Identity> makeIdentity(Services& services, SignInOptions o
       identity->login = std::move(uaa);
       break;
     }
-    case AuthType::Oidc:
-      throw Error(ErrorCode::InvalidArgument, "AUTH_ENDPOINT_TYPE oidc is not built in");
+    case AuthType::Oidc: {
+      auto oidc = makeOidc(services, options);
+      identity->sso = oidc;
+      identity->login = std::move(oidc);
+      options.sso.enabled = true;
+      options.sso.passwordLogin = false;
+      break;
+    }
     case AuthType::None:
       identity->login = std::make_shared<auth::NoLogin>();
       break;

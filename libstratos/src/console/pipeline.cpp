@@ -5,7 +5,9 @@
 #include <exception>
 
 #include "console/error_response.hpp"
+#include "console/loopback.hpp"
 #include "console/request_id.hpp"
+#include "console/setup.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/console/audit.hpp"
 
@@ -262,9 +264,21 @@ Response requireAdmin(Services& services, Request& request, const HandlerFunctio
   return next(request);
 }
 
+/// Without sign-in everybody who reaches the console is its administrator, and so is every page
+/// whose host name was made to point at this machine (DNS rebinding). Such a page cannot choose the
+/// Host field.
+Response refuseForeignNames(Services& services, Request& request, const HandlerFunction& next) {
+  const auto identity = services.identitySlot.find();
+  if (identity && identity->options.type == AuthType::None && !identity->options.anyHost &&
+      !isLoopbackHost(request.headers.get("host"))) {
+    return jsonError(403, "This console has no sign-in and answers under a local name only");
+  }
+  return next(request);
+}
+
 }  // namespace
 
-http::Pipeline commonSteps(Services& services) {
+http::Pipeline commonSteps(Services& services, SetupGate& gate) {
   const auto step = [&services](Response (*function)(Services&, Request&,
                                                      const HandlerFunction&)) -> http::Middleware {
     return [&services, function](Request& request, const HandlerFunction& next) {
@@ -278,6 +292,10 @@ http::Pipeline commonSteps(Services& services) {
       step(answerCors),         // before anything that could refuse a preflight
       step(mapErrors),          // everything below may throw
       step(refuseCrossSite),    // before sessions are looked up
+      step(refuseForeignNames),
+      [&gate](Request& request, const HandlerFunction& next) {  // before anything needs a sign-in
+        return gate.pass(request, next);
+      },
   };
 }
 

@@ -14,8 +14,10 @@
 
 namespace stratos::console {
 
+class SetupGate;
+
 /// The steps around every request, outermost first; the reason of each stands beside it.
-[[nodiscard]] http::Pipeline commonSteps(Services& services);
+[[nodiscard]] http::Pipeline commonSteps(Services& services, SetupGate& gate);
 
 /// The steps in front of routes of that access.
 [[nodiscard]] http::Pipeline accessSteps(Services& services, RouteAccess access);

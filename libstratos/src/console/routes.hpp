@@ -9,6 +9,10 @@ namespace stratos::console {
 void addSessionRoutes(http::Router& router, Services& services);
 /// Sign-in by a redirect to the identity server, and its sign-out.
 void addSsoRoutes(http::Router& router, Services& services);
+class SetupGate;
+
+/// The first-run wizard's.
+void addSetupRoutes(http::Router& router, Services& services, SetupGate& gate);
 /// Making, listing and deleting API keys.
 void addApiKeyRoutes(http::Router& router, Services& services);
 /// Registering, listing, changing and unregistering endpoints.

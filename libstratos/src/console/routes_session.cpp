@@ -45,6 +45,34 @@ void auditLogin(Services& services, const Request& request, std::string_view acc
               .reason = {}});
 }
 
+}  // namespace
+
+http::Response signInWithPassword(Services& services, http::Request& request,
+                                  const std::string& userName, const Secret& password) {
+  const auth::LoginResult result =
+      services.identity()->login->login(userName, password, Deadline::after(kLoginTimeout));
+  auditLogin(services, request, userName, result.accepted ? "success" : "refused",
+             result.user.str());
+  if (!result.accepted) return jsonError(401, result.refusal);
+
+  JsonWriter json;
+  json.beginObject()
+      .member("account", result.account)
+      .member("token_expiry", result.tokenExpiry)
+      .key("api_endpoint")
+      .null()
+      .member("admin", result.admin)
+      .key("user")
+      .null()
+      .endObject();
+  Response response = Response::json(200, json.str());
+  response.headers.set("Content-Type", "application/json");
+  startSession(services, request, response, result);
+  return response;
+}
+
+namespace {
+
 /// Name and password from a form or a JSON body. The query is not looked at: it ends up in the logs
 /// of whatever stands in front of us.
 http::FormParameters readCredentials(Request& request) {
@@ -71,26 +99,7 @@ Response login(Services& services, Request& request) {
     auditLogin(services, request, userName, "refused");
     return jsonError(401, "Needs username and password");
   }
-  const auth::LoginResult result =
-      identity->login->login(userName, password, Deadline::after(kLoginTimeout));
-  auditLogin(services, request, userName, result.accepted ? "success" : "refused",
-             result.user.str());
-  if (!result.accepted) return jsonError(401, result.refusal);
-
-  JsonWriter json;
-  json.beginObject()
-      .member("account", result.account)
-      .member("token_expiry", result.tokenExpiry)
-      .key("api_endpoint")
-      .null()
-      .member("admin", result.admin)
-      .key("user")
-      .null()
-      .endObject();
-  Response response = Response::json(200, json.str());
-  response.headers.set("Content-Type", "application/json");
-  startSession(services, request, response, result);
-  return response;
+  return signInWithPassword(services, request, userName, password);
 }
 
 Response logout(Services& services, Request& request) {
@@ -136,6 +145,10 @@ Response verifyFailed(Services& services, std::string_view reason) {
 
 Response verify(Services& services, Request& request) {
   auto session = findSession(services, request);
+  if (!session && services.identity()->options.type == AuthType::None) {
+    session = services.sessions.create(UserId{std::string{auth::NoLogin::kUserGuid}},
+                                       auth::kNeverExpires);
+  }
   if (!session) return verifyFailed(services, "Could not find session");
   const auth::VerifyResult result = services.identity()->login->verify(
       session->user, session->tokenExpiry, Deadline::after(kLoginTimeout));

@@ -6,7 +6,9 @@
 
 #include "console/identity.hpp"
 #include "stratos/auth/login_service.hpp"
+#include "stratos/auth/jwt_verifier.hpp"
 #include "stratos/auth/token_provider.hpp"
+#include "stratos/auth/uaa_token_check.hpp"
 #include "stratos/auth/uaa_client.hpp"
 #include "stratos/base/worker_pool.hpp"
 #include "stratos/console/console.hpp"
@@ -41,6 +43,8 @@ struct Services {
   store::ApiKeyStore apiKeys;
 
   auth::UaaClient uaaClient;
+  auth::JwtVerifier jwtVerifier;
+  auth::UaaTokenCheck uaaTokenCheck;
   store::SqlTokenLeaseStore tokenLeases;
   auth::TokenProvider tokenProvider;
   session::SessionManager sessions;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "console/services.hpp"
 #include "stratos/auth/login_service.hpp"
 #include "stratos/http/message.hpp"
@@ -16,5 +18,10 @@ void announceSession(Services& services, const http::Request& request, http::Res
 /// announced.
 void startSession(Services& services, const http::Request& request, http::Response& response,
                   const auth::LoginResult& login);
+
+/// Checks a name and a password with the sign-in in force and answers as the sign-in route does.
+[[nodiscard]] http::Response signInWithPassword(Services& services, http::Request& request,
+                                                const std::string& userName,
+                                                const Secret& password);
 
 }  // namespace stratos::console

@@ -36,7 +36,12 @@ std::optional<LocalUser> SqlLocalUserStore::find(const UserId& id) {
 }
 
 bool SqlLocalUserStore::insertIfAbsent(const LocalUser& user) {
-  return database_.connect().execute(
+  db::Connection connection = database_.connect();
+  return insertLocalUser(connection, user);
+}
+
+bool insertLocalUser(db::Connection& connection, const LocalUser& user) {
+  return connection.execute(
              "INSERT INTO local_users (user_guid, password_hash, user_name, user_email,"
              " user_scope, given_name, family_name) VALUES ($1, $2, $3, $4, $5, $6, $7)"
              " ON CONFLICT (user_name) DO NOTHING",

@@ -128,7 +128,6 @@ TEST_F(ServerConfigTest, UsesABoundPostgreSqlService) {
 
 TEST_F(ServerConfigTest, RefusesWhatIsNotThereYetInPlainWords) {
   EXPECT_THAT(configRefusal({{"DATABASE_PROVIDER", "mysql"}}), HasSubstr("not supported yet"));
-  EXPECT_THAT(optionsRefusal({{"AUTH_ENDPOINT_TYPE", "none"}}), HasSubstr("not supported yet"));
 }
 
 TEST_F(ServerConfigTest, AsksForAKeyAndSaysHowToMakeOne) {
@@ -204,11 +203,34 @@ TEST_F(ServerConfigTest, FindsTheUpgradeLock) {
   EXPECT_THAT(configRefusal({{"UPGRADE_VOLUME", "vol"}}), HasSubstr("UPGRADE_LOCK_FILENAME"));
 }
 
-TEST_F(ServerConfigTest, SaysWhichSignInSettingsAreMissing) {
-  EXPECT_THAT(optionsRefusal({}), AllOf(HasSubstr("UAA_ENDPOINT"), HasSubstr("CONSOLE_ADMIN_SCOPE"),
-                                        HasSubstr("wizard")));
-  EXPECT_THAT(optionsRefusal({{"AUTH_ENDPOINT_TYPE", "local"}, {"LOCAL_USER", "admin"}}),
-              AllOf(HasSubstr("LOCAL_USER_PASSWORD"), HasSubstr("wizard")));
+TEST_F(ServerConfigTest, StartsInSetupModeWhenSignInIsIncomplete) {
+  const std::vector<SettingMap> incomplete{{},
+                                           {{"UAA_ENDPOINT", "https://uaa.example.com"}},
+                                           {{"CONSOLE_ADMIN_SCOPE", "stratos.admin"}},
+                                           {{"AUTH_ENDPOINT_TYPE", "local"}},
+                                           {{"AUTH_ENDPOINT_TYPE", "local"}, {"LOCAL_USER", "a"}}};
+  for (const SettingMap& settings : incomplete) EXPECT_TRUE(options(settings).setup);
+  EXPECT_FALSE(options(localUser()).setup);
+  EXPECT_FALSE(options({{"AUTH_ENDPOINT_TYPE", "none"}}).setup);
+  EXPECT_FALSE(options({}).setup->openToAll);
+  EXPECT_TRUE(options({{"STRATOS_SETUP_ACCESS", "open"}}).setup->openToAll);
+  EXPECT_THAT(optionsRefusal({{"UAA_ENDPOINT", "nonsense"}, {"CONSOLE_ADMIN_SCOPE", "x"}}),
+              HasSubstr("UAA_ENDPOINT"));
+}
+
+TEST_F(ServerConfigTest, RefusesAConsoleWithoutSignInThatOthersCanReach) {
+  const auto refusal = [&](const std::string& address, SettingMap more = {}) {
+    more.insert({{"AUTH_ENDPOINT_TYPE", "none"}, {"CONSOLE_PROXY_TLS_ADDRESS", address}});
+    const SignInOptions signIn = options(more).signIn;
+    return refusalOf([&] { refuseOpenConsole(config(more), signIn); });
+  };
+  for (const char* address : {":5443", "0.0.0.0:5443", "[::]:5443", "192.0.2.1:5443"}) {
+    EXPECT_THAT(refusal(address), HasSubstr("STRATOS_ALLOW_NO_SIGN_IN")) << address;
+    EXPECT_EQ(refusal(address, {{"STRATOS_ALLOW_NO_SIGN_IN", "true"}}), "(accepted)");
+  }
+  for (const char* address : {"127.0.0.1:5443", "localhost:5443", "[::1]:5443"}) {
+    EXPECT_EQ(refusal(address), "(accepted)") << address;
+  }
 }
 
 TEST_F(ServerConfigTest, CompletesTheScopesOfLocalUsers) {

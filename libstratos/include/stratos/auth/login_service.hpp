@@ -42,6 +42,7 @@ struct VerifyResult {
 };
 
 class ProfileService;
+class UaaTokenCheck;
 
 /// A back end for identities. Implementations must be callable from any thread. All members throw
 /// Error(Unavailable) when the database cannot be asked, login() also when the back end cannot.
@@ -87,6 +88,9 @@ class STRATOS_EXPORT LocalLogin final : public LoginService {
   LocalLogin(store::LocalUserStore& users, const Clock& clock, Random& random, LogSink& log,
              LocalLoginOptions options);
 
+  /// A user as createInitialUser() makes it. Throws Error(InvalidArgument) for an empty or too long
+  /// password.
+  [[nodiscard]] store::LocalUser makeUser(const std::string& name, const Secret& password);
   /// Makes the first user unless the name exists; an existing user is never changed. Returns
   /// whether it was made. Throws Error(InvalidArgument) for an empty or too long password.
   bool createInitialUser(const std::string& name, const Secret& password);
@@ -109,9 +113,9 @@ class STRATOS_EXPORT LocalLogin final : public LoginService {
 class STRATOS_EXPORT UaaLogin final : public LoginService {
  public:
   /// Throws Error(InvalidArgument) when `adminScope` is empty: it would make everybody or nobody an
-  /// administrator.
+  /// administrator. `check` judges the tokens that sign users in; null: they are believed.
   UaaLogin(UaaClient& uaa, UaaTarget target, store::TokenStore& tokens, TokenProvider& provider,
-           const Clock& clock, std::string adminScope);
+           const Clock& clock, std::string adminScope, UaaTokenCheck* check = nullptr);
 
   [[nodiscard]] LoginResult login(const std::string& userName, const Secret& password,
                                   Deadline deadline) override;
@@ -131,6 +135,7 @@ class STRATOS_EXPORT UaaLogin final : public LoginService {
   TokenProvider& provider_;
   const Clock& clock_;
   std::string adminScope_;
+  UaaTokenCheck* check_;
 };
 
 }  // namespace stratos::auth

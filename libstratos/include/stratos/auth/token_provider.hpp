@@ -19,6 +19,8 @@
 
 namespace stratos::auth {
 
+class UaaTokenCheck;
+
 /// Why there is no token to send.
 enum class TokenFailure {
   None,
@@ -64,10 +66,11 @@ struct TokenProviderOptions {
 /// Lifetime: the collaborators must outlive the provider.
 class STRATOS_EXPORT TokenProvider {
  public:
-  /// `leases` may be null where no other process uses the database.
+  /// `leases` may be null where no other process uses the database. `consoleCheck` judges what
+  /// renews a console's own login token; null: it is believed.
   TokenProvider(store::TokenStore& tokens, store::TokenLeaseStore* leases, UaaClient& uaa,
                 const Clock& clock, Random& random, LogSink& log,
-                TokenProviderOptions options = {});
+                TokenProviderOptions options = {}, UaaTokenCheck* consoleCheck = nullptr);
   ~TokenProvider();
   TokenProvider(const TokenProvider&) = delete;
   TokenProvider& operator=(const TokenProvider&) = delete;

@@ -53,6 +53,10 @@ struct STRATOS_EXPORT SignInOptions {
   std::string authorizationEndpoint;
   SsoOptions sso;
 
+  /// With AuthType::None: answer under any host name, not only under local ones. Everybody who
+  /// reaches the console is its administrator then.
+  bool anyHost = false;
+
   /// The provider (only with AuthType::Oidc).
   auth::OidcOptions oidc;
 };

@@ -32,6 +32,9 @@ class STRATOS_EXPORT LocalUserStore {
   virtual void recordLogin(const UserId& id, TimePoint at) = 0;
 };
 
+/// Inserts unless the name is taken, in the caller's transaction; returns whether it did.
+STRATOS_EXPORT bool insertLocalUser(db::Connection& connection, const LocalUser& user);
+
 /// LocalUserStore on SQL. The database must outlive it.
 class STRATOS_EXPORT SqlLocalUserStore final : public LocalUserStore {
  public:
