@@ -24,6 +24,7 @@
 #include "stratos/ext/backup.hpp"
 #include "stratos/ext/cloud_foundry.hpp"
 #include "stratos/ext/user_favorites.hpp"
+#include "stratos/ext/user_info.hpp"
 #include "stratos/http/static_files.hpp"
 #include "stratos/store/console_config.hpp"
 #include "stratos/store/rekey.hpp"
@@ -228,6 +229,7 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   std::vector<std::unique_ptr<Extension>> extensions;
   extensions.push_back(ext::makeCloudFoundry());
   extensions.push_back(ext::makeUserFavorites());
+  extensions.push_back(ext::makeUserInfo());
   if (settings.flag("FEATURE_ALLOW_BACKUP")) {
     extensions.push_back(ext::makeBackup(*database, cipher, random));
   }

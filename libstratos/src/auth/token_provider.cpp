@@ -457,4 +457,9 @@ TokenResult TokenProvider::getConsole(const UserId& user, const UaaTarget& uaa, 
   return impl_->current(impl_->tokens().findConsoleToken(user), uaa, deadline);
 }
 
+TokenResult TokenProvider::renewConsole(const store::TokenRecord& refused, const UaaTarget& uaa,
+                                        Deadline deadline) {
+  return impl_->renewAfterRefusal(refused, uaa, deadline);
+}
+
 }  // namespace stratos::auth

@@ -73,6 +73,9 @@ class Host final : public ExtensionHost {
   [[nodiscard]] std::shared_ptr<auth::LoginService> login() override {
     return services_.identity()->login;
   }
+  [[nodiscard]] std::shared_ptr<auth::ProfileService> profiles() override {
+    return services_.identity()->profiles;
+  }
   [[nodiscard]] db::Database& database() override { return services_.env.database; }
   [[nodiscard]] Random& random() override { return services_.env.random; }
   [[nodiscard]] store::TokenStore& tokens() override { return services_.tokenStore; }

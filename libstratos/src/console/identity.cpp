@@ -59,6 +59,8 @@ std::shared_ptr<const Identity> makeIdentity(Services& services, SignInOptions o
   switch (options.type) {
     case AuthType::Local:
       identity->login = makeLocal(services, options);
+      identity->profiles = std::make_shared<auth::LocalProfiles>(
+          services.userStore, services.env.random, services.options.passwordHashCost);
       break;
     case AuthType::Remote: {
       auto uaa = makeUaa(services, options);
@@ -66,12 +68,15 @@ std::shared_ptr<const Identity> makeIdentity(Services& services, SignInOptions o
         identity->sso = std::make_shared<auth::UaaSingleSignOn>(
             services.uaaClient, options.uaa, options.authorizationEndpoint, uaa);
       }
+      identity->profiles = std::make_shared<auth::UaaProfiles>(
+          services.env.transport, services.uaaClient, options.uaa, services.tokenProvider, uaa);
       identity->login = std::move(uaa);
       break;
     }
     case AuthType::Oidc: {
       auto oidc = makeOidc(services, options);
       identity->sso = oidc;
+      identity->profiles = std::make_shared<auth::FixedProfiles>(oidc, "oidc");
       identity->login = std::move(oidc);
       options.sso.enabled = true;
       options.sso.passwordLogin = false;
@@ -79,6 +84,7 @@ std::shared_ptr<const Identity> makeIdentity(Services& services, SignInOptions o
     }
     case AuthType::None:
       identity->login = std::make_shared<auth::NoLogin>();
+      identity->profiles = std::make_shared<auth::FixedProfiles>(identity->login, "noauth");
       break;
   }
   identity->options = std::move(options);

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "stratos/auth/login_service.hpp"
+#include "stratos/auth/profile.hpp"
 #include "stratos/auth/single_sign_on.hpp"
 #include "stratos/base/annotations.hpp"
 #include "stratos/console/options.hpp"
@@ -15,6 +16,7 @@ struct Services;
 struct Identity {
   SignInOptions options;
   std::shared_ptr<auth::LoginService> login;
+  std::shared_ptr<auth::ProfileService> profiles;
   std::shared_ptr<auth::SingleSignOn> sso;  ///< Null when single sign-on is off.
 };
 

@@ -54,4 +54,16 @@ void SqlLocalUserStore::recordLogin(const UserId& id, TimePoint at) {
                               {db::formatTimestamp(at), id.str()});
 }
 
+void SqlLocalUserStore::updateProfile(const LocalUser& user) {
+  database_.connect().execute(
+      "UPDATE local_users SET user_email = $1, given_name = $2, family_name = $3"
+      " WHERE user_guid = $4",
+      {user.email, user.givenName, user.familyName, user.id.str()});
+}
+
+void SqlLocalUserStore::updatePassword(const UserId& id, const std::string& passwordHash) {
+  database_.connect().execute("UPDATE local_users SET password_hash = $1 WHERE user_guid = $2",
+                              {db::Blob{passwordHash}, id.str()});
+}
+
 }  // namespace stratos::store

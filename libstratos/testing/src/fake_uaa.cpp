@@ -199,6 +199,7 @@ class FakeUaa::Impl {
     route("/introspect", &Impl::introspect);
     route("/check_token", &Impl::introspect);
     route("/userinfo", &Impl::userInfo);
+    route("/Users/", &Impl::scimUser);
     route("/info", &Impl::info);
     server_.setUnauthorizedReply([](const ReceivedRequest&) {
       return errorReply(401, "invalid_token", "The token expired, was revoked, or is unknown");
@@ -219,6 +220,10 @@ class FakeUaa::Impl {
   Reply discovery(const ReceivedRequest& request);
   Reply introspect(const ReceivedRequest& request);
   Reply userInfo(const ReceivedRequest& request);
+  Reply scimUser(const ReceivedRequest& request);
+  Reply changeScimUser(const ReceivedRequest& request, UaaUser& user) STRATOS_REQUIRES(mutex_);
+  Reply changePassword(const ReceivedRequest& request, UaaUser& user) STRATOS_REQUIRES(mutex_);
+  void revokeTokensOf(const UaaUser& user) STRATOS_REQUIRES(mutex_);
   Reply info(const ReceivedRequest& request);
   Reply rootOrNothing(const ReceivedRequest& request);
 
@@ -697,6 +702,80 @@ Reply FakeUaa::Impl::introspect(const ReceivedRequest& request) {
   }
   if (record == nullptr) return jsonReply(200, R"({"active":false})");
   return jsonReply(200, R"({"active":true,)" + record->claims.substr(1));
+}
+
+void FakeUaa::Impl::revokeTokensOf(const UaaUser& user) {
+  for (auto& [token, record] : access_) {
+    if (record.info.userId == user.guid) record.revoked = true;
+  }
+  for (auto& [token, record] : refresh_) {
+    if (record.userName == user.name) record.revoked = true;
+  }
+}
+
+Reply FakeUaa::Impl::scimUser(const ReceivedRequest& request) {
+  std::string id = request.path().substr(std::string_view{"/Users/"}.size());
+  constexpr std::string_view kPassword = "/password";
+  const bool isPassword = id.ends_with(kPassword);
+  if (isPassword) id.resize(id.size() - kPassword.size());
+  const MutexLock lock(mutex_);
+  const AccessRecord* caller = findBearer(request);
+  if (caller == nullptr) return errorReply(401, "invalid_token", "Bearer token required");
+  const auto found = std::find_if(users_.begin(), users_.end(),
+                                  [&](const auto& user) { return user.second.guid == id; });
+  if (found == users_.end()) {
+    return errorReply(404, "scim_resource_not_found", "User " + id + " does not exist");
+  }
+  const std::string_view needed = request.method == "GET" ? "openid"
+                                  : isPassword            ? "password.write"
+                                                          : "scim.write";
+  if (caller->info.userId != id || !caller->info.hasScope(needed)) {
+    return errorReply(403, "insufficient_scope", "Insufficient scope for this resource");
+  }
+  if (isPassword) return changePassword(request, found->second);
+  if (request.method == "PUT") return changeScimUser(request, found->second);
+  const UaaUser& user = found->second;
+  Json::Array groups;
+  for (const std::string& scope : user.scopes) groups.push_back(Json::object({{"display", scope}}));
+  Reply reply =
+      jsonReply(200, Json::object({{"id", user.guid},
+                                   {"meta", Json::object({{"version", user.version}})},
+                                   {"userName", user.name},
+                                   {"name", Json::object({{"familyName", user.familyName},
+                                                          {"givenName", user.givenName}})},
+                                   {"emails", Json::Array{Json::object({{"value", user.email}})}},
+                                   {"groups", groups},
+                                   {"origin", "uaa"}})
+                         .dump());
+  reply.headers.emplace_back("ETag", "\"" + std::to_string(user.version) + "\"");
+  reply.headers.emplace_back("Set-Cookie", "JSESSIONID=of-the-uaa");
+  return reply;
+}
+
+Reply FakeUaa::Impl::changeScimUser(const ReceivedRequest& request, UaaUser& user) {
+  const auto body = parseFlatObject(request.body);
+  const auto text = [&](const char* name) {
+    const auto it = body.find(name);
+    return it == body.end() ? std::string{} : it->second;
+  };
+  const std::string match = request.header("If-Match");
+  if (match != "*" && match != std::to_string(user.version)) {
+    return errorReply(match.empty() ? 400 : 412, "scim", "Missing or wrong If-Match");
+  }
+  user.givenName = text("name.givenName");
+  user.familyName = text("name.familyName");
+  ++user.version;
+  return jsonReply(200, Json::object({{"id", user.guid}}).dump());
+}
+
+Reply FakeUaa::Impl::changePassword(const ReceivedRequest& request, UaaUser& user) {
+  const auto body = parseFlatObject(request.body);
+  if (!body.contains("oldPassword") || body.at("oldPassword") != user.password) {
+    return errorReply(401, "unauthorized", "Old password is incorrect");
+  }
+  user.password = body.contains("password") ? body.at("password") : "";
+  revokeTokensOf(user);
+  return jsonReply(200, Json::object({{"status", "ok"}, {"message", "password updated"}}).dump());
 }
 
 Reply FakeUaa::Impl::userInfo(const ReceivedRequest& request) {

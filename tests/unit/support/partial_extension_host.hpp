@@ -16,6 +16,7 @@ class PartialExtensionHost : public ExtensionHost {
   void addRoute(RouteAccess, std::string, std::string, http::HandlerFunction) override { fail(); }
   void addInfo(InfoContribution) override { fail(); }
   std::shared_ptr<auth::LoginService> login() override { fail(); }
+  std::shared_ptr<auth::ProfileService> profiles() override { fail(); }
   void audit(const http::Request&, const AuditEvent&) override { fail(); }
   std::int64_t endOtherSessions(const http::Request&) override { fail(); }
   db::Database& database() override { fail(); }

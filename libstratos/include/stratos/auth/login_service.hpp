@@ -41,7 +41,6 @@ struct VerifyResult {
   std::string refusal;
 };
 
-class ProfileService;
 class UaaTokenCheck;
 
 /// A back end for identities. Implementations must be callable from any thread. All members throw
@@ -59,8 +58,6 @@ class STRATOS_EXPORT LoginService {
                                             Deadline deadline) = 0;
   /// The user's last session has ended: drops what only sessions needed. Nothing by default.
   virtual void forget(const UserId& user, Deadline deadline);
-  /// The users' own profiles; null when this back end has none.
-  [[nodiscard]] virtual ProfileService* profiles() noexcept { return nullptr; }
 };
 
 /// Everybody is one fixed administrator (AUTH_ENDPOINT_TYPE=none), for desktops and loopback.

@@ -88,6 +88,9 @@ class STRATOS_EXPORT TokenProvider {
 
   /// The console's own login token of `user` at `uaa`, fresh, under the same rules.
   [[nodiscard]] TokenResult getConsole(const UserId& user, const UaaTarget& uaa, Deadline deadline);
+  /// The UAA answered 401 to the login token `refused`: see renew().
+  [[nodiscard]] TokenResult renewConsole(const store::TokenRecord& refused, const UaaTarget& uaa,
+                                         Deadline deadline);
 
  private:
   class Impl;

@@ -9,6 +9,7 @@
 
 #include "stratos/auth/connected_user.hpp"
 #include "stratos/auth/login_service.hpp"
+#include "stratos/auth/profile.hpp"
 #include "stratos/auth/token_provider.hpp"
 #include "stratos/auth/uaa_client.hpp"
 #include "stratos/base/clock.hpp"
@@ -62,6 +63,8 @@ class STRATOS_EXPORT ExtensionHost {
 
   /// The sign-in in force; set-up may replace it, so do not keep it.
   [[nodiscard]] virtual std::shared_ptr<auth::LoginService> login() = 0;
+  /// The users' own profiles under that sign-in; null when it has none.
+  [[nodiscard]] virtual std::shared_ptr<auth::ProfileService> profiles() = 0;
   /// Writes an audit event: see writeAudit().
   virtual void audit(const http::Request& request, const AuditEvent& event) = 0;
   /// Ends every session of the caller but the one of `request`; returns how many.

@@ -30,6 +30,9 @@ class STRATOS_EXPORT LocalUserStore {
   /// Inserts unless the name is taken; returns whether it did.
   virtual bool insertIfAbsent(const LocalUser& user) = 0;
   virtual void recordLogin(const UserId& id, TimePoint at) = 0;
+  /// Writes e-mail, given and family name of user.id.
+  virtual void updateProfile(const LocalUser& user) = 0;
+  virtual void updatePassword(const UserId& id, const std::string& passwordHash) = 0;
 };
 
 /// Inserts unless the name is taken, in the caller's transaction; returns whether it did.
@@ -43,6 +46,8 @@ class STRATOS_EXPORT SqlLocalUserStore final : public LocalUserStore {
   [[nodiscard]] std::optional<LocalUser> find(const UserId& id) override;
   bool insertIfAbsent(const LocalUser& user) override;
   void recordLogin(const UserId& id, TimePoint at) override;
+  void updateProfile(const LocalUser& user) override;
+  void updatePassword(const UserId& id, const std::string& passwordHash) override;
 
  private:
   db::Database& database_;

@@ -26,6 +26,9 @@ struct UaaUser {
   std::vector<std::string> scopes;
   std::string guid = {};   ///< Derived from the name when empty.
   std::string email = {};  ///< `name`@example.com when empty.
+  std::string givenName = {};
+  std::string familyName = {};
+  int version = 0;  ///< Of the SCIM resource: counts its changes.
 };
 
 struct UaaClientRegistration {
