@@ -436,6 +436,9 @@ ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings) 
 
   options.session.secret = settings.secret("SESSION_STORE_SECRET");
   options.session.lifetime = sessionLifetime(settings, warnings);
+  constexpr std::int64_t kYears = 10LL * 366 * 24 * 60;
+  options.session.maxAge =
+      std::chrono::minutes{settings.integer("STRATOS_SESSION_MAX_AGE_IN_MINUTES", 0, kYears)};
   options.session.cookieDomain = settings.text("COOKIE_DOMAIN");
 
   const std::string userEndpoints = settings.choice("USER_ENDPOINTS_ENABLED");

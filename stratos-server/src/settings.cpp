@@ -81,6 +81,8 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
     {"SESSION_STORE_SECRET", kSecrets, SettingType::SecretText, "", "",
      "key of the session cookies; when not set, one is made and kept in the database"},
     {"SESSION_STORE_EXPIRY", kSecrets, Text, "20", "", "minutes until an unused session ends"},
+    {"STRATOS_SESSION_MAX_AGE_IN_MINUTES", kSecrets, Integer, "0", "",
+     "minutes until a session ends however much it is used; 0 for no such limit"},
     {"COOKIE_DOMAIN", kSecrets, Text, "", "", "domain of the session cookie; - for none"},
 
     {"AUTH_ENDPOINT_TYPE", kSignIn, Choice, "remote", "remote|local|oidc|none",

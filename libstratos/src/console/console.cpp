@@ -108,6 +108,7 @@ class Console::Impl {
         frontEnd_(std::move(frontEnd)),
         host_(services_, router_) {
     console::addSessionRoutes(router_, services_);
+    console::addSessionListRoutes(router_, services_);
     console::addSetupRoutes(router_, services_, gate_);
     console::addSsoRoutes(router_, services_);
     console::addApiKeyRoutes(router_, services_);

@@ -7,6 +7,8 @@ namespace stratos::console {
 
 /// Sign-in, sign-out, verify, info, version, ping.
 void addSessionRoutes(http::Router& router, Services& services);
+/// A user's list of sessions, and ending them.
+void addSessionListRoutes(http::Router& router, Services& services);
 /// Sign-in by a redirect to the identity server, and its sign-out.
 void addSsoRoutes(http::Router& router, Services& services);
 class SetupGate;

@@ -23,8 +23,11 @@ void startSession(Services& services, const http::Request& request, http::Respon
                   const auth::LoginResult& login) {
   // A session that the browser still had ends here; its id is never taken over.
   if (const auto old = request.cookie(services.sessions.cookieName())) services.sessions.end(*old);
-  announceSession(services, request, response,
-                  services.sessions.create(login.user, login.tokenExpiry));
+  announceSession(
+      services, request, response,
+      services.sessions.create(login.user, login.tokenExpiry,
+                               {.address = request.clientAddress(),
+                                .userAgent = std::string{request.headers.get("user-agent")}}));
 }
 
 namespace {

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t kIdBytes = 32;
 constexpr std::size_t kXsrfBytes = 32;
+constexpr std::size_t kMaxAddress = 64;
+constexpr std::size_t kMaxUserAgent = 200;
 /// 43 characters of id, a dot, 43 of signature.
 constexpr std::size_t kCookieLength = 87;
 
@@ -71,20 +73,32 @@ std::optional<std::string> SessionManager::idHashOf(std::string_view cookieValue
   return hashOf(*id);
 }
 
-Session SessionManager::create(const UserId& user, std::int64_t tokenExpiry) {
+TimePoint SessionManager::expiryFor(TimePoint createdAt) const {
+  const TimePoint idle = clock_.now() + options_.lifetime;
+  return options_.maxAge.count() > 0 ? std::min(idle, createdAt + options_.maxAge) : idle;
+}
+
+Session SessionManager::create(const UserId& user, std::int64_t tokenExpiry,
+                               const SessionOrigin& origin) {
   const std::string id = random_.bytes(kIdBytes);
   const TimePoint now = clock_.now();
   Session session{.user = user,
                   .tokenExpiry = tokenExpiry,
                   .xsrfToken = Secret{toBase64(random_.bytes(kXsrfBytes))},
-                  .expiresAt = now + options_.lifetime,
+                  .createdAt = now,
+                  .expiresAt = expiryFor(now),
+                  .publicId = makeUuid(random_),
                   .cookieValue = Secret{toBase64Url(id) + "." + toBase64Url(sign(id))}};
   store_.insert({.idHash = hashOf(id),
                  .user = session.user,
                  .tokenExpiry = session.tokenExpiry,
                  .xsrfToken = session.xsrfToken,
                  .createdAt = now,
-                 .expiresAt = session.expiresAt});
+                 .expiresAt = session.expiresAt,
+                 .publicId = session.publicId,
+                 .lastSeenAt = now,
+                 .address = origin.address.substr(0, kMaxAddress),
+                 .userAgent = toValidUtf8(origin.userAgent.substr(0, kMaxUserAgent))});
   return session;
 }
 
@@ -96,21 +110,44 @@ std::optional<Session> SessionManager::find(std::string_view cookieValue) {
   return Session{.user = record->user,
                  .tokenExpiry = record->tokenExpiry,
                  .xsrfToken = record->xsrfToken,
+                 .createdAt = record->createdAt,
                  .expiresAt = record->expiresAt,
+                 .publicId = record->publicId,
                  .cookieValue = Secret{std::string{cookieValue}}};
 }
 
 bool SessionManager::renew(Session& session) {
   const auto idHash = idHashOf(session.cookieValue.reveal());
   if (!idHash || session.expiresAt <= clock_.now()) return false;
-  session.expiresAt = clock_.now() + options_.lifetime;
+  session.expiresAt = expiryFor(session.createdAt);
   store::SessionRecord record;
   record.idHash = *idHash;
   record.user = session.user;
   record.tokenExpiry = session.tokenExpiry;
   record.expiresAt = session.expiresAt;
+  record.lastSeenAt = clock_.now();
   return store_.update(record);
 }
+
+std::vector<SessionSummary> SessionManager::list(const UserId& user) {
+  std::vector<SessionSummary> sessions;
+  for (auto& record : store_.listForUser(user)) {
+    if (record.expiresAt <= clock_.now() || record.publicId.empty()) continue;
+    sessions.push_back({.publicId = std::move(record.publicId),
+                        .createdAt = record.createdAt,
+                        .lastSeenAt = record.lastSeenAt,
+                        .expiresAt = record.expiresAt,
+                        .origin = {.address = std::move(record.address),
+                                   .userAgent = std::move(record.userAgent)}});
+  }
+  return sessions;
+}
+
+bool SessionManager::end(const UserId& user, const std::string& publicId) {
+  return store_.removeByPublicId(user, publicId);
+}
+
+std::int64_t SessionManager::endAll(const UserId& user) { return store_.removeForUser(user); }
 
 void SessionManager::end(std::string_view cookieValue) {
   if (const auto idHash = idHashOf(cookieValue)) store_.remove(*idHash);

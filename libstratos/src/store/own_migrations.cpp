@@ -42,6 +42,16 @@ void createIndexes(db::Connection& connection) {
   }
 }
 
+// What a user's own list of sessions shows. Rows of before have no id to be named by; they end
+// soon.
+void describeSessions(db::Connection& connection) {
+  for (const char* column :
+       {"public_id VARCHAR(36) DEFAULT '' NOT NULL", "last_seen_at BIGINT DEFAULT 0 NOT NULL",
+        "address VARCHAR(64) DEFAULT '' NOT NULL", "user_agent VARCHAR(255) DEFAULT '' NOT NULL"}) {
+    connection.execute(std::string("ALTER TABLE stratos_sessions ADD COLUMN ") + column);
+  }
+}
+
 // What upstream's api_keys has no place for. A row here also says that the secret there is a hash.
 void createApiKeys(db::Connection& connection) {
   connection.execute(
@@ -65,6 +75,7 @@ std::vector<db::Migration> ownMigrations() {
       {1, "settings", createSettings},
       {2, "sessions", createSessions},
       {3, "indexes on upstream's tables", createIndexes},
+      {4, "description of sessions", describeSessions},
       {5, "expiry of API keys", createApiKeys},
       {7, "token leases", createTokenLeases},
   };

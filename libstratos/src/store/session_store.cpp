@@ -10,6 +10,25 @@ TimePoint fromMilliseconds(std::int64_t count) {
   return TimePoint{std::chrono::milliseconds{count}};
 }
 
+constexpr const char* kSelect =
+    "SELECT id_hash, user_guid, token_expiry, xsrf_token, created_at, expires_at, public_id,"
+    " last_seen_at, address, user_agent FROM stratos_sessions WHERE ";
+
+SessionRecord readSession(const db::Row& row) {
+  SessionRecord record;
+  record.idHash = row.text("id_hash");
+  record.user = UserId(row.text("user_guid"));
+  record.tokenExpiry = row.integer("token_expiry");
+  record.xsrfToken = Secret(row.text("xsrf_token"));
+  record.createdAt = fromMilliseconds(row.integer("created_at"));
+  record.expiresAt = fromMilliseconds(row.integer("expires_at"));
+  record.publicId = row.text("public_id");
+  record.lastSeenAt = fromMilliseconds(row.integer("last_seen_at"));
+  record.address = row.text("address");
+  record.userAgent = row.text("user_agent");
+  return record;
+}
+
 }  // namespace
 
 SqlSessionStore::SqlSessionStore(db::Database& database) : database_(database) {}
@@ -17,34 +36,41 @@ SqlSessionStore::SqlSessionStore(db::Database& database) : database_(database) {
 void SqlSessionStore::insert(const SessionRecord& record) {
   database_.connect().execute(
       "INSERT INTO stratos_sessions"
-      " (id_hash, user_guid, token_expiry, xsrf_token, created_at, expires_at)"
-      " VALUES ($1, $2, $3, $4, $5, $6)",
+      " (id_hash, user_guid, token_expiry, xsrf_token, created_at, expires_at, public_id,"
+      " last_seen_at, address, user_agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
       {record.idHash, record.user.str(), record.tokenExpiry, record.xsrfToken.reveal(),
-       toMilliseconds(record.createdAt), toMilliseconds(record.expiresAt)});
+       toMilliseconds(record.createdAt), toMilliseconds(record.expiresAt), record.publicId,
+       toMilliseconds(record.lastSeenAt), record.address, record.userAgent});
 }
 
 std::optional<SessionRecord> SqlSessionStore::find(const std::string& idHash) {
-  const auto row = database_.connect().queryOne(
-      "SELECT user_guid, token_expiry, xsrf_token, created_at, expires_at"
-      " FROM stratos_sessions WHERE id_hash = $1",
-      {idHash});
-  if (!row) return std::nullopt;
-  SessionRecord record;
-  record.idHash = idHash;
-  record.user = UserId(row->text("user_guid"));
-  record.tokenExpiry = row->integer("token_expiry");
-  record.xsrfToken = Secret(row->text("xsrf_token"));
-  record.createdAt = fromMilliseconds(row->integer("created_at"));
-  record.expiresAt = fromMilliseconds(row->integer("expires_at"));
-  return record;
+  const auto row = database_.connect().queryOne(std::string(kSelect) + "id_hash = $1", {idHash});
+  return row ? std::optional(readSession(*row)) : std::nullopt;
+}
+
+std::vector<SessionRecord> SqlSessionStore::listForUser(const UserId& user) {
+  std::vector<SessionRecord> sessions;
+  for (const db::Row& row : database_.connect().query(
+           std::string(kSelect) + "user_guid = $1 ORDER BY created_at DESC, public_id",
+           {user.str()})) {
+    sessions.push_back(readSession(row));
+  }
+  return sessions;
 }
 
 bool SqlSessionStore::update(const SessionRecord& record) {
   return database_.connect().execute(
-             "UPDATE stratos_sessions SET user_guid = $1, token_expiry = $2, expires_at = $3"
-             " WHERE id_hash = $4",
+             "UPDATE stratos_sessions SET user_guid = $1, token_expiry = $2, expires_at = $3,"
+             " last_seen_at = $4 WHERE id_hash = $5",
              {record.user.str(), record.tokenExpiry, toMilliseconds(record.expiresAt),
-              record.idHash}) > 0;
+              toMilliseconds(record.lastSeenAt), record.idHash}) > 0;
+}
+
+bool SqlSessionStore::removeByPublicId(const UserId& user, const std::string& publicId) {
+  return !publicId.empty() &&
+         database_.connect().execute(
+             "DELETE FROM stratos_sessions WHERE user_guid = $1 AND public_id = $2",
+             {user.str(), publicId}) > 0;
 }
 
 bool SqlSessionStore::remove(const std::string& idHash) {

@@ -259,7 +259,9 @@ class BrokenSessionStore final : public store::SessionStore {
   void insert(const store::SessionRecord&) override { fail(); }
   std::optional<store::SessionRecord> find(const std::string&) override { fail(); }
   bool update(const store::SessionRecord&) override { fail(); }
+  std::vector<store::SessionRecord> listForUser(const UserId&) override { fail(); }
   bool remove(const std::string&) override { fail(); }
+  bool removeByPublicId(const UserId&, const std::string&) override { fail(); }
   std::int64_t removeForUser(const UserId&) override { fail(); }
   std::int64_t removeOthers(const UserId&, const std::string&) override { fail(); }
   std::int64_t removeExpired(TimePoint) override { fail(); }

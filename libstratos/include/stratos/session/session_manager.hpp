@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "stratos/base/clock.hpp"
 #include "stratos/base/export.hpp"
@@ -21,6 +22,8 @@ struct SessionOptions {
   Secret secret;
   /// Life of a session after the last verify; at least a minute.
   std::chrono::minutes lifetime{20};
+  /// Longest life of a session however often it is verified; zero for no such limit.
+  std::chrono::minutes maxAge{0};
   /// Domain of the cookie; empty or "-" for none.
   std::string cookieDomain;
 };
@@ -30,11 +33,28 @@ struct Session {
   UserId user;
   std::int64_t tokenExpiry = 0;
   Secret xsrfToken;
+  TimePoint createdAt{};
   TimePoint expiresAt{};
+  std::string publicId;  ///< See SessionSummary.
   Secret cookieValue;
 
   /// Compares in constant time; an empty token never matches.
   [[nodiscard]] bool xsrfMatches(std::string_view presented) const noexcept;
+};
+
+/// Where a session was begun.
+struct SessionOrigin {
+  std::string address;
+  std::string userAgent;  ///< Kept up to 200 bytes.
+};
+
+/// A session as its user sees it in a list.
+struct SessionSummary {
+  std::string publicId;  ///< Names it; tells nothing about its cookie.
+  TimePoint createdAt{};
+  TimePoint lastSeenAt{};  ///< Sign-in or last verify.
+  TimePoint expiresAt{};
+  SessionOrigin origin;
 };
 
 /// Makes, finds and ends sessions.
@@ -49,7 +69,8 @@ class STRATOS_EXPORT SessionManager {
                  SessionOptions options);
 
   /// Starts a session under a new id.
-  [[nodiscard]] Session create(const UserId& user, std::int64_t tokenExpiry);
+  [[nodiscard]] Session create(const UserId& user, std::int64_t tokenExpiry,
+                               const SessionOrigin& origin = {});
   /// The session of a cookie value; empty when the value was not made by us, or the session is
   /// unknown or expired. Throws Error(Unavailable) when the store cannot be asked, which is another
   /// answer than "none".
@@ -59,6 +80,12 @@ class STRATOS_EXPORT SessionManager {
   [[nodiscard]] bool renew(Session& session);
   /// Ends the session of that cookie value, if there is one.
   void end(std::string_view cookieValue);
+  /// The user's sessions that are in force, latest first.
+  [[nodiscard]] std::vector<SessionSummary> list(const UserId& user);
+  /// Ends one of the user's own sessions; false when there is none of that name.
+  bool end(const UserId& user, const std::string& publicId);
+  /// Ends every session of the user; returns how many.
+  std::int64_t endAll(const UserId& user);
   /// Ends every session of the user of `current` but that one; returns how many.
   std::int64_t endOthers(const Session& current);
   /// Deletes expired sessions; returns how many.
@@ -80,6 +107,8 @@ class STRATOS_EXPORT SessionManager {
  private:
   [[nodiscard]] std::optional<std::string> idHashOf(std::string_view cookieValue) const;
   [[nodiscard]] std::string sign(std::string_view id) const;
+  /// A lifetime from now, but not beyond the greatest age.
+  [[nodiscard]] TimePoint expiryFor(TimePoint createdAt) const;
 
   store::SessionStore& store_;
   const Clock& clock_;
