@@ -83,12 +83,18 @@ std::string checkSqlite(const DatabaseConfig& config,
          std::to_string(schema.upstreamApplied + schema.ownApplied) + " migrations to apply";
 }
 
-std::string checkPostgreSql(const DatabaseConfig& config, LookupChain& chain) {
+// Changes nothing: other processes may be using it.
+std::string checkPostgreSql(const DatabaseConfig& config,
+                            const std::vector<crypto::EncryptionKey>& keys, LookupChain& chain) {
   const auto database = db::Database::openPostgreSql(config.postgreSql);
   static_cast<void>(database->connect().query("SELECT 1"));
   std::string schema = "empty, the schema would be made";
   if (db::Connection connection = database->connect(); db::hasTable(connection, "config")) {
     schema = "schema " + std::to_string(store::reportedSchemaVersion(*database));
+    crypto::SystemRandom random;
+    schema += store::proveKeys(*database, keys, random)
+                  ? ", the key fits"
+                  : ", of an older release: the key is tried once it has been migrated";
     readSettings(*database, chain);
   }
   return database->description() + ", " + schema;
@@ -158,7 +164,7 @@ int check(SettingMap environment, std::ostream& out, const LookupPlaces& places)
     report.run("database", [&] {
       return config->database.dialect == db::Dialect::Sqlite
                  ? checkSqlite(config->database, config->keys, chain)
-                 : checkPostgreSql(config->database, chain);
+                 : checkPostgreSql(config->database, config->keys, chain);
     });
     report.run("certificate", [&] { return checkCertificate(*config); });
   }

@@ -261,6 +261,43 @@ void loadOidcSignIn(const Settings& settings, ConsoleOptions& options, Warnings&
   }
 }
 
+DiagnosticsOptions loadDiagnostics(const Settings& settings) {
+  DiagnosticsOptions diagnostics;
+  diagnostics.helmName = settings.text("HELM_NAME");
+  diagnostics.helmRevision = settings.text("HELM_REVISION");
+  diagnostics.helmChartVersion = settings.text("HELM_CHART_VERSION");
+  diagnostics.helmLastModified = settings.text("HELM_LAST_MODIFIED");
+  for (const auto& [name, type] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"HELM_NAME", "Kubernetes"},
+           {"VCAP_APPLICATION", "Cloud Foundry"},
+           {"STRATOS_DEPLOYMENT_DOCKER", "Docker"},
+           {"STRATOS_DEPLOYMENT_DOCKER_AIO", "Docker All-in-One"}}) {
+    if (settings.isSet(name)) {
+      diagnostics.deploymentType = type;
+      break;
+    }
+  }
+  return diagnostics;
+}
+
+std::vector<IpNetwork> trustedProxies(const Settings& settings) {
+  std::vector<IpNetwork> networks;
+  for (const std::string& entry : settings.list("STRATOS_TRUSTED_PROXIES")) {
+    if (entry == "private") {
+      for (const char* range : {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10",
+                                "127.0.0.0/8", "::1", "fc00::/7"}) {
+        networks.push_back(*IpNetwork::parse(range));
+      }
+    } else if (const auto network = IpNetwork::parse(entry)) {
+      networks.push_back(*network);
+    } else {
+      refuse("STRATOS_TRUSTED_PROXIES holds \"" + entry +
+             "\", which is no address, no network such as 10.0.0.0/8, and not \"private\"");
+    }
+  }
+  return networks;
+}
+
 }  // namespace
 
 LogConfig loadLogConfig(const Settings& settings, Warnings& warnings) {
@@ -434,6 +471,7 @@ ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings) 
     options.setup.emplace().openToAll = settings.choice("STRATOS_SETUP_ACCESS") == "open";
   }
 
+  options.throttle.enabled = settings.flag("STRATOS_LOGIN_THROTTLE");
   options.session.secret = settings.secret("SESSION_STORE_SECRET");
   options.session.lifetime = sessionLifetime(settings, warnings);
   constexpr std::int64_t kYears = 10LL * 366 * 24 * 60;
@@ -453,6 +491,7 @@ ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings) 
   options.proxy.timeouts.mutating = mutatingTimeout(settings);
   options.proxy.timeouts.longRunning = settings.seconds("HTTP_CLIENT_TIMEOUT_LONGRUNNING_IN_SECS");
 
+  options.trustedProxies = trustedProxies(settings);
   options.allowedOrigins = settings.list("ALLOWED_ORIGINS");
   if (settings.isSet("STRATOS_HSTS_MAX_AGE_IN_SECS")) {
     constexpr std::int64_t kTenYears = 10LL * 366 * 24 * 3600;
@@ -464,6 +503,7 @@ ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings) 
   options.listMaxSize = settings.integer("UI_LIST_MAX_SIZE", 0, 1'000'000'000);
   options.listAllowLoadMaxed = settings.flag("UI_LIST_ALLOW_LOAD_MAXED");
   options.apiKeysEnabled = settings.choice("API_KEYS_ENABLED");
+  options.diagnostics = loadDiagnostics(settings);
   options.homeViewShowFavoritesOnly = settings.flag("HOME_VIEW_SHOW_FAVORITES_ONLY");
   return options;
 }

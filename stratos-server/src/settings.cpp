@@ -34,6 +34,9 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
      "its private key as PEM text"},
     {"UI_PATH", kServer, Text, "./ui", "",
      "folder with the built front end; only the API is served when it does not exist"},
+    {"STRATOS_TRUSTED_PROXIES", kServer, List, "", "",
+     "addresses and networks (10.0.0.0/8; \"private\" for all private ones) of proxies whose "
+     "X-Forwarded-For, -Proto and -Host count"},
     {"ALLOWED_ORIGINS", kServer, List, "", "",
      "origins that may use the API from another site; * and ? are wildcards; empty: none"},
     {"STRATOS_HSTS_MAX_AGE_IN_SECS", kServer, Integer, "", "",
@@ -89,6 +92,8 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
      "remote (a UAA), local (users in the database), oidc (an OpenID Connect provider) or none "
      "(everybody is administrator; on loopback addresses only)",
      true},
+    {"STRATOS_LOGIN_THROTTLE", kSignIn, Flag, "true", "",
+     "slows down guessing of passwords; false only where something in front of the console does"},
     {"STRATOS_SETUP_ACCESS", kSignIn, Choice, "code", "code|open",
      "who may run the set-up wizard: who has the code from the log, or anybody who comes first"},
     {"STRATOS_ALLOW_NO_SIGN_IN", kSignIn, Flag, "false", "",
@@ -169,6 +174,13 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
     {"HOME_VIEW_SHOW_FAVORITES_ONLY", kFrontEnd, Flag, "false", "",
      "start page with favourites only"},
 
+    {"HELM_NAME", kHosting, Text, "", "", "set by the Helm chart: name of the release"},
+    {"HELM_REVISION", kHosting, Text, "", "", "set by the Helm chart"},
+    {"HELM_CHART_VERSION", kHosting, Text, "", "", "set by the Helm chart"},
+    {"HELM_LAST_MODIFIED", kHosting, Text, "", "", "set by the Helm chart"},
+    {"STRATOS_DEPLOYMENT_DOCKER", kHosting, Text, "", "", "set in container images; shown only"},
+    {"STRATOS_DEPLOYMENT_DOCKER_AIO", kHosting, Text, "", "",
+     "set in the all-in-one container image; shown only"},
     {"UPGRADE_VOLUME", kHosting, Text, "", "", "folder of the upgrade lock"},
     {"UPGRADE_LOCK_FILENAME", kHosting, Text, "", "",
      "while this file exists every request is answered 503"},

@@ -1,5 +1,7 @@
 #include "storage.hpp"
 
+#include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
@@ -55,6 +57,18 @@ void pauseFor(std::chrono::milliseconds time, const std::stop_token& stop) {
   condition.wait_for(lock, stop, time, [] { return false; });
 }
 
+// Whether waiting cannot help: the server is up and does not want us. The driver tells no SQLSTATE
+// for a connection that was never made, only the server's text; another language than English
+// costs the wait.
+bool isRefusal(std::string_view reason) {
+  constexpr std::array<std::string_view, 5> kTexts = {
+      "password authentication failed", "no password supplied", "no pg_hba.conf entry",
+      "\" does not exist", "is not permitted to log in"};
+  return std::any_of(kTexts.begin(), kTexts.end(), [&](std::string_view text) {
+    return reason.find(text) != std::string_view::npos;
+  });
+}
+
 }  // namespace
 
 std::unique_ptr<db::Database> openDatabase(const DatabaseConfig& config, LogSink& log,
@@ -73,7 +87,7 @@ std::unique_ptr<db::Database> openDatabase(const DatabaseConfig& config, LogSink
       static_cast<void>(database->connect().query("SELECT 1"));
       return database;
     } catch (const Error& e) {
-      if (e.code() != ErrorCode::Unavailable || deadline.hasPassed()) {
+      if (e.code() != ErrorCode::Unavailable || isRefusal(e.what()) || deadline.hasPassed()) {
         if (config.service.empty()) throw;
         throw Error(e.code(), "The bound database service \"" + config.service +
                                   "\" cannot be used: " + e.what());

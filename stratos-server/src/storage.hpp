@@ -19,7 +19,8 @@ struct DatabaseWait {
   std::chrono::milliseconds pause{1'000};
 };
 
-/// Opens the database. A PostgreSQL server that is not up yet is waited for. Throws Error:
+/// Opens the database. A PostgreSQL server that is not up yet is waited for; one that refuses the
+/// user, the password or the database is not. Throws Error:
 /// Unavailable when it cannot be had in time, Cancelled when `stop` was requested.
 [[nodiscard]] std::unique_ptr<db::Database> openDatabase(const DatabaseConfig& config, LogSink& log,
                                                          const std::stop_token& stop,

@@ -1,5 +1,7 @@
 #include "console_fixture.hpp"
 
+#include "stratos/ext/cloud_foundry.hpp"
+
 namespace stratos::compat {
 namespace {
 
@@ -73,9 +75,63 @@ TEST_P(InfoTest, HasUpstreamsMembersInTheirOrder) {
                 jsonAt(answer.body, "user/guid") +
                 R"(","name":"root","admin":true,"scopes":["stratos.admin","password.write",)"
                 R"("scim.write"]},"endpoints":{"cf":{}},"plugins":{"cloudfoundry":true},)"
-                R"("config":{"enableTechPreview":false,"APIKeysEnabled":"admin_only",)"
+                R"("diagnostics":)" +
+                jsonAt(answer.body, "diagnostics") +
+                R"(,"config":{"enableTechPreview":false,"APIKeysEnabled":"admin_only",)"
                 R"("homeViewShowFavoritesOnly":false,"userEndpointsEnabled":"disabled"}})"
                 "\n");
+}
+
+TEST_P(InfoTest, TellsAdministratorsWhereItRuns) {
+  auto options = t().remoteOptions();
+  options.diagnostics = {.deploymentType = "Kubernetes",
+                         .helmName = "console",
+                         .helmRevision = "3",
+                         .helmChartVersion = "",
+                         .helmLastModified = "seconds:1"};
+  t().start(options);
+  Browser admin = t().signedIn(kAdminUser, kAdminPassword);
+  const std::string info = admin.get(kInfo).body;
+  EXPECT_THAT(
+      jsonKeys(info, "diagnostics"),
+      ::testing::ElementsAre("deploymentType", "gitClientVersion", "databaseMigrations",
+                             "databaseBackend", "helmName", "helmRevision", "helmLastModified"));
+  EXPECT_EQ(jsonAt(info, "diagnostics/deploymentType"), "Kubernetes");
+  EXPECT_EQ(jsonAt(info, "diagnostics/databaseBackend"),
+            GetParam() == db::Dialect::Sqlite ? "sqlite" : "pgsql");
+  EXPECT_EQ(jsonAt(info, "diagnostics/databaseMigrations/0/version_id"), "20240818042100");
+  EXPECT_EQ(jsonAt(info, "diagnostics/databaseMigrations/0/is_applied"), "true");
+  EXPECT_NE(jsonAt(info, "diagnostics/databaseMigrations/31"), "<missing>");
+  Browser user = t().signedIn(kPlainUser, kPlainPassword);
+  EXPECT_EQ(jsonAt(user.get(kInfo).body, "diagnostics"), "<missing>");
+}
+
+/// Adds to the info document.
+class Contributor final : public Extension {
+ public:
+  [[nodiscard]] std::string_view name() const noexcept override { return "contributor"; }
+  void attach(ExtensionHost& host) override {
+    host.addInfo({.pluginConfig =
+                      [] {
+                        return std::map<std::string, std::string>{{"on", "true"}};
+                      },
+                  .endpointMetadata =
+                      [](const auto& endpoint, const auto& user) {
+                        return std::map<std::string, std::string>{
+                            {"seen", user.name + " " + endpoint.id.str()}};
+                      }});
+  }
+};
+
+TEST_P(InfoTest, HoldsWhatExtensionsAdd) {
+  std::vector<std::unique_ptr<Extension>> extensions;
+  extensions.push_back(ext::makeCloudFoundry());
+  extensions.push_back(std::make_unique<Contributor>());
+  t().start(ConsoleFixture::localOptions(), std::move(extensions));
+  t().insertEndpoint("E1", "https://api.example.com");
+  const std::string info = t().localAdmin().get(kInfo).body;
+  EXPECT_EQ(jsonAt(info, "plugin-config"), R"({"on":"true"})");
+  EXPECT_EQ(jsonAt(info, "endpoints/cf/E1/metadata"), R"({"seen":"root E1"})");
 }
 
 TEST_P(InfoTest, TellsTheConfiguration) {

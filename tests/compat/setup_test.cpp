@@ -244,7 +244,7 @@ TEST_P(SetupAttackTest, S10AProxyOnThisMachineIsNotThisMachine) {
 }
 
 TEST_P(SetupAttackTest, S10OfTwoWhoSaveAtOnceOneWins) {
-  constexpr int kBrowsers = 6;
+  constexpr int kBrowsers = 5;  // Fewer wrong sign-ins below than make the right one wait.
   std::vector<std::unique_ptr<Browser>> browsers;
   std::vector<int> statuses(kBrowsers);
   for (int i = 0; i < kBrowsers; ++i) browsers.push_back(std::make_unique<Browser>(owner()));

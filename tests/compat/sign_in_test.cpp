@@ -164,6 +164,18 @@ TEST_P(LocalLoginTest, SetsNothingWhenTheDatabaseIsAway) {
   EXPECT_FALSE(answer.headers.has("X-Xsrf-Token"));
 }
 
+TEST_P(LocalLoginTest, S11GuessingIsSlowedDown) {
+  Browser browser = t().browser();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(browser.login(kLocalUser, "a-guess").status, 401);
+  const Answer late = browser.login(kLocalUser, kLocalPassword);
+  EXPECT_EQ(late.status, 401) << "even the right one has to wait";
+  EXPECT_EQ(jsonAt(late.body, "error"), "Too many attempts; try again in 1 seconds");
+  EXPECT_EQ(late.header("Retry-After"), "1");
+  EXPECT_EQ(t().log.linesWith("audit").back().field("reason"), "too many attempts");
+  t().clock.advance(std::chrono::seconds{1});
+  EXPECT_EQ(browser.login(kLocalUser, kLocalPassword).status, 200);
+}
+
 TEST_P(LocalLoginTest, IsAuditedWithItsOutcome) {  // Better than upstream: S25.
   Browser browser = t().browser();
   ASSERT_EQ(browser.login(kLocalUser, "not-the-password").status, 401);

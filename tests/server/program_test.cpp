@@ -119,5 +119,33 @@ TEST_F(ProgramTest, RequestsInFlightAreFinishedOnSigterm) {
   EXPECT_EQ(server->waitForExit(), 0);
 }
 
+TEST_F(ProgramTest, ChecksTheKeyWithoutTouchingTheDatabase) {
+  startServer(settings());
+  Browser browser = signedIn();
+  ASSERT_FALSE(connectFoundation(browser).empty());
+  const Run good = run(settings(), {"check"});
+  EXPECT_EQ(good.status, 0) << good.output;
+  EXPECT_NE(good.output.find("the key fits"), std::string::npos) << good.output;
+  Settings other = settings();
+  other["ENCRYPTION_KEY"] = std::string(64, 'b');
+  const Run wrong = run(other, {"check"});
+  EXPECT_EQ(wrong.status, 1);
+  EXPECT_NE(wrong.output.find("another encryption key"), std::string::npos) << wrong.output;
+  EXPECT_EQ(run(settings(), {"check"}).status, 0) << "nothing was changed";
+}
+
+TEST_F(ProgramTest, DoesNotWaitForADatabaseThatRefusesIt) {
+  if (database->dialect() != db::Dialect::PostgreSql) GTEST_SKIP() << "a file refuses nobody";
+  for (const auto& [name, value] : {std::pair{"DB_PASSWORD", "not-the-password"},
+                                    std::pair{"DB_DATABASE_NAME", "no_such_one"}}) {
+    Settings wrong = settings();
+    wrong[name] = value;
+    const Run refused = run(wrong, {"serve"});  // Waits a minute at most, a start ten.
+    EXPECT_EQ(refused.status, 1) << name << ": " << refused.output;
+    EXPECT_NE(refused.output.find("cannot start"), std::string::npos);
+    EXPECT_EQ(refused.output.find("not-the-password"), std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace stratos::server_test

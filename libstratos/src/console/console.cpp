@@ -21,6 +21,8 @@ Services::Services(ConsoleOptions consoleOptions, ConsoleEnvironment environment
       sessionStore(env.database),
       userStore(env.database),
       apiKeys(env.database, env.cipher),
+      signInFailures(env.database),
+      throttle(signInFailures, env.clock, options.throttle),
       uaaClient(env.transport),
       jwtVerifier(env.transport, env.clock, env.log),
       uaaTokenCheck(jwtVerifier, env.clock, env.log),
@@ -76,6 +78,7 @@ class Host final : public ExtensionHost {
   [[nodiscard]] std::shared_ptr<auth::ProfileService> profiles() override {
     return services_.identity()->profiles;
   }
+  [[nodiscard]] auth::LoginThrottle& throttle() override { return services_.throttle; }
   [[nodiscard]] db::Database& database() override { return services_.env.database; }
   [[nodiscard]] Random& random() override { return services_.env.random; }
   [[nodiscard]] store::TokenStore& tokens() override { return services_.tokenStore; }
@@ -137,6 +140,7 @@ class Console::Impl {
       stratos::log(services_.env.log, LogLevel::Debug, "expired sessions removed",
                    {{"count", ended}});
     }
+    services_.throttle.sweep();
     static_cast<void>(services_.tokenLeases.removeExpired());
     store::refreshCipher(services_.env.database, services_.env.cipher);
   }

@@ -37,6 +37,65 @@ void writeMetadata(JsonWriter& json, const std::string& metadata) {
   }
 }
 
+void writeTexts(JsonWriter& json, const char* name,
+                const std::map<std::string, std::string>& texts) {
+  if (texts.empty()) return;
+  json.key(name).beginObject();
+  for (const auto& [key, text] : texts) json.member(key, text);
+  json.endObject();
+}
+
+std::map<std::string, std::string> pluginConfig(const Services& services) {
+  std::map<std::string, std::string> config;
+  for (const auto& contribution : services.contributions) {
+    if (contribution.pluginConfig) config.merge(contribution.pluginConfig());
+  }
+  return config;
+}
+
+std::map<std::string, std::string> metadataOf(const Services& services,
+                                              const EndpointRecord& endpoint,
+                                              const auth::ConnectedUser& user) {
+  std::map<std::string, std::string> metadata;
+  for (const auto& contribution : services.contributions) {
+    if (contribution.endpointMetadata)
+      metadata.merge(contribution.endpointMetadata(endpoint, user));
+  }
+  return metadata;
+}
+
+/// For administrators: where the console runs and what its database has been through.
+void writeDiagnostics(JsonWriter& json, Services& services) {
+  const DiagnosticsOptions& options = services.options.diagnostics;
+  const bool isSqlite = services.env.database.dialect() == db::Dialect::Sqlite;
+  json.key("diagnostics")
+      .beginObject()
+      .member("deploymentType", options.deploymentType)
+      .member("gitClientVersion", "")  // This console needs no git program.
+      .key("databaseMigrations")
+      .beginArray();
+  for (const db::Row& row : services.env.database.connect().query(
+           "SELECT id, version_id, is_applied, tstamp FROM goose_db_version ORDER BY id DESC")) {
+    if (!row.boolean("is_applied")) continue;
+    const auto at = row.timestamp("tstamp");
+    json.beginObject()
+        .member("id", row.integer("id"))
+        .member("version_id", row.integer("version_id"))
+        .member("is_applied", true)
+        .member("timestamp", at ? toRfc3339(*at) : "")
+        .endObject();
+  }
+  json.endArray().member("databaseBackend", isSqlite ? "sqlite" : "pgsql");
+  for (const auto& [name, text] : std::initializer_list<std::pair<const char*, std::string>>{
+           {"helmName", options.helmName},
+           {"helmRevision", options.helmRevision},
+           {"helmChartVersion", options.helmChartVersion},
+           {"helmLastModified", options.helmLastModified}}) {
+    if (!text.empty()) json.member(name, text);
+  }
+  json.endObject();
+}
+
 class CreatorNames {
  public:
   explicit CreatorNames(auth::LoginService& login) : login_(login) {}
@@ -103,6 +162,7 @@ void writeEndpoints(JsonWriter& json, Services& services, const auth::ConnectedU
         writeUser(json, auth::userOfToken(token->second, type));
       }
       creators.write(json, endpoint.creator);
+      writeTexts(json, "metadata", metadataOf(services, endpoint, user));
       json.member("system_shared_token", token != tokens.end() && token->second.isShared());
       json.endObject();
     }
@@ -133,6 +193,8 @@ std::string infoDocument(Services& services, const auth::ConnectedUser& user) {
   json.key("plugins").beginObject();
   for (const auto& name : services.plugins) json.member(name, true);
   json.endObject();
+  writeTexts(json, "plugin-config", pluginConfig(services));
+  if (user.admin) writeDiagnostics(json, services);
   json.key("config").beginObject().member("enableTechPreview", options.enableTechPreview);
   if (options.listMaxSize != 0) json.member("listMaxSize", options.listMaxSize);
   if (options.listAllowLoadMaxed) json.member("listAllowLoadMaxed", true);

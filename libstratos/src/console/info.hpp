@@ -7,8 +7,8 @@
 
 namespace stratos::console {
 
-/// The info document of a signed-in user: three statements, however many endpoints there are, plus
-/// one per distinct creator of personal endpoints.
+/// The info document of a signed-in user: three statements, however many endpoints there are, one
+/// more for administrators, and one per distinct creator of personal endpoints.
 [[nodiscard]] std::string infoDocument(Services& services, const auth::ConnectedUser& user);
 
 /// `{"proxy_version","database_version"}`. Throws Error(Unavailable) when the database cannot say.

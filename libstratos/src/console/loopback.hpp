@@ -2,15 +2,16 @@
 
 #include <string_view>
 
+#include "stratos/base/ip_network.hpp"
 #include "stratos/base/url.hpp"
 
 namespace stratos::console {
 
 /// 127.0.0.0/8, ::1, and the former as IPv4-mapped IPv6.
 [[nodiscard]] inline bool isLoopbackAddress(std::string_view address) {
-  constexpr std::string_view kMapped = "::ffff:";
-  if (address.starts_with(kMapped)) address.remove_prefix(kMapped.size());
-  return address == "::1" || address.starts_with("127.");
+  static const auto kIpv4 = IpNetwork::parse("127.0.0.0/8");
+  static const auto kIpv6 = IpNetwork::parse("::1");
+  return kIpv4->contains(address) || kIpv6->contains(address);
 }
 
 /// Whether a Host field names this machine: `localhost` or a loopback address, with or without
@@ -18,9 +19,7 @@ namespace stratos::console {
 [[nodiscard]] inline bool isLoopbackHost(std::string_view field) {
   const auto url = Url::tryParse("http://" + std::string{field});
   if (!url) return false;
-  const std::string& host = url->host();
-  const bool isNumber = host.find_first_not_of("0123456789.") == std::string::npos;
-  return host == "localhost" || host == "::1" || (isNumber && host.starts_with("127."));
+  return url->host() == "localhost" || isLoopbackAddress(url->host());
 }
 
 }  // namespace stratos::console

@@ -74,6 +74,38 @@ Response nameRequest(Services& services, Request& request, const HandlerFunction
   return response;
 }
 
+bool isTrustedProxy(const Services& services, std::string_view address) {
+  const auto& trusted = services.options.trustedProxies;
+  return std::any_of(trusted.begin(), trusted.end(),
+                     [&](const IpNetwork& network) { return network.contains(address); });
+}
+
+/// The last element of a list that each proxy extends at its end.
+std::string_view lastOf(std::string_view list) {
+  const auto comma = list.rfind(',');
+  return trim(comma == std::string_view::npos ? list : list.substr(comma + 1));
+}
+
+/// Believes trusted proxies, and nobody else, about the client and the host that it asked for. Of
+/// X-Forwarded-For counts the last address that is no trusted proxy: what stands before it was
+/// written by the client.
+Response resolveClient(Services& services, Request& request, const HandlerFunction& next) {
+  if (!isTrustedProxy(services, request.peerAddress)) return next(request);
+  std::vector<std::string> hops;
+  for (const std::string_view field : request.headers.all("x-forwarded-for")) {
+    for (const std::string& hop : split(field, ',')) hops.emplace_back(trim(hop));
+  }
+  for (auto hop = hops.rbegin(); hop != hops.rend() && isIpAddress(*hop); ++hop) {
+    request.forwardedAddress = *hop;
+    if (!isTrustedProxy(services, *hop)) break;
+  }
+  if (lastOf(request.headers.get("x-forwarded-proto")) == "https") request.secure = true;
+  if (const std::string host{lastOf(request.headers.get("x-forwarded-host"))}; !host.empty()) {
+    request.headers.set("Host", host);
+  }
+  return next(request);
+}
+
 /// One line per request. The path only: a query may hold what nobody should read.
 Response logAccess(Services& services, Request& request, const HandlerFunction& next) {
   const auto start = std::chrono::steady_clock::now();
@@ -168,6 +200,18 @@ Response answerCors(Services& services, Request& request, const HandlerFunction&
   return response;
 }
 
+/// Somebody was kept from something.
+void auditRefusal(Services& services, const Request& request, std::string_view reason) {
+  const auto* signedIn = request.find<SignedIn>();
+  writeAudit(services.env.log, request,
+             {.action = "access",
+              .outcome = "refused",
+              .user = signedIn ? std::string_view{signedIn->user.str()} : std::string_view{},
+              .account = {},
+              .target = request.rawPath(),
+              .reason = reason});
+}
+
 /// Changes are accepted from our own pages only, sign-in and sign-out included: they have no XSRF
 /// token. What sends neither field is no browser, or one so old that SameSite does not help it
 /// either; the XSRF token guards the rest.
@@ -178,8 +222,9 @@ Response refuseCrossSite(Services& services, Request& request, const HandlerFunc
   const std::string_view site = request.headers.get("sec-fetch-site");
   const bool foreign = site.empty() ? !origin.empty() && !isOwnOrigin(request, origin)
                                     : site == "cross-site" || site == "same-site";
-  if (foreign) return jsonError(403, "Cross-site request refused");
-  return next(request);
+  if (!foreign) return next(request);
+  auditRefusal(services, request, "another site's request");
+  return jsonError(403, "Cross-site request refused");
 }
 
 /// The request came with an API key: it has no session, and no browser could be made to send it.
@@ -248,9 +293,10 @@ Response requireSession(Services& services, Request& request, const HandlerFunct
   return next(request);
 }
 
-Response requireXsrfToken(Request& request, const HandlerFunction& next) {
+Response requireXsrfToken(Services& services, Request& request, const HandlerFunction& next) {
   if (request.find<ByApiKey>()) return next(request);
   if (!isReading(request) && !sessionOf(request).xsrfMatches(request.headers.get("x-xsrf-token"))) {
+    auditRefusal(services, request, "no valid XSRF token");
     return jsonError(401, "XSRF Token could not be validated");
   }
   return next(request);
@@ -259,6 +305,7 @@ Response requireXsrfToken(Request& request, const HandlerFunction& next) {
 Response requireAdmin(Services& services, Request& request, const HandlerFunction& next) {
   const auto user = services.identity()->login->findUser(userOf(request));
   if (!user || !user->admin) {
+    auditRefusal(services, request, "not an administrator");
     return jsonError(401, "You must be a Stratos admin to access this API");
   }
   return next(request);
@@ -287,6 +334,7 @@ http::Pipeline commonSteps(Services& services, SetupGate& gate) {
   };
   return {
       step(nameRequest),        // first, so that every line and answer can name the request
+      step(resolveClient),      // before anybody asks who the client is
       step(logAccess),          // sees the final status, also of failures
       step(addSecurityFields),  // also on failures
       step(answerCors),         // before anything that could refuse a preflight
@@ -305,7 +353,9 @@ http::Pipeline accessSteps(Services& services, RouteAccess access) {
   steps.push_back([&services](Request& request, const HandlerFunction& next) {
     return requireSession(services, request, next);
   });
-  steps.push_back(requireXsrfToken);
+  steps.push_back([&services](Request& request, const HandlerFunction& next) {
+    return requireXsrfToken(services, request, next);
+  });
   if (access == RouteAccess::Admin) {
     steps.push_back([&services](Request& request, const HandlerFunction& next) {
       return requireAdmin(services, request, next);
@@ -329,6 +379,7 @@ http::Middleware requireEndpointAdmin(Services& services) {
     }
     const auto user = services.identity()->login->findUser(userOf(request));
     if (!user || (!user->admin && !user->hasScope(auth::kEndpointAdminScope))) {
+      auditRefusal(services, request, "neither administrator nor endpoint administrator");
       return jsonError(401, "You must be a Stratos admin or endpointAdmin to access this API");
     }
     return next(request);

@@ -4,6 +4,7 @@
 #include "console/pipeline.hpp"
 #include "console/routes.hpp"
 #include "stratos/base/json_writer.hpp"
+#include "stratos/console/audit.hpp"
 #include "stratos/http/form.hpp"
 
 namespace stratos::console {
@@ -34,6 +35,20 @@ Response refusal(const ChangeResult& result) {
   return jsonError(400, result.message);
 }
 
+void audit(Services& services, const Request& request, std::string_view action,
+           const ChangeResult& result, std::string_view target) {
+  const bool done = result.status == ChangeStatus::Done;
+  writeAudit(services.env.log, request,
+             {.action = action,
+              .outcome = done                                        ? "success"
+                         : result.status == ChangeStatus::NotAllowed ? "refused"
+                                                                     : "failed",
+              .user = userOf(request).str(),
+              .account = {},
+              .target = target,
+              .reason = done ? std::string_view{} : std::string_view{result.message}});
+}
+
 Response list(Services& services, Request& request) {
   JsonWriter json;
   json.beginArray();
@@ -62,6 +77,8 @@ Response add(Services& services, Request& request) {
 
   const ChangeResult result = services.registry.add(callerOf(services, request), registration,
                                                     Deadline::after(kProbeTimeout));
+  audit(services, request, "endpoint.register", result,
+        result.status == ChangeStatus::Done ? result.record.id.str() : registration.apiUrl);
   if (result.status != ChangeStatus::Done) return refusal(result);
   JsonWriter json;
   writeEndpoint(json, result.record);
@@ -90,12 +107,14 @@ Response update(Services& services, Request& request) {
   change.caCertificate = caCertificateChange(form);
   const ChangeResult result = services.registry.update(callerOf(services, request), EndpointId{id},
                                                        change, Deadline::after(kProbeTimeout));
+  audit(services, request, "endpoint.update", result, id);
   return result.status == ChangeStatus::Done ? Response::empty(200) : refusal(result);
 }
 
 Response remove(Services& services, Request& request) {
   const ChangeResult result =
       services.registry.remove(callerOf(services, request), EndpointId{request.pathParam("id")});
+  audit(services, request, "endpoint.unregister", result, request.pathParam("id"));
   // Unregistering what is not there has always been a success.
   const bool gone = result.status == ChangeStatus::Done || result.status == ChangeStatus::NotFound;
   return gone ? Response::empty(200) : refusal(result);

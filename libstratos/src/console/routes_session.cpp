@@ -38,22 +38,38 @@ using http::Response;
 constexpr std::chrono::seconds kLoginTimeout{60};
 
 void auditLogin(Services& services, const Request& request, std::string_view account,
-                std::string_view outcome, std::string_view user = {}) {
+                std::string_view outcome, std::string_view user = {},
+                std::string_view reason = {}) {
   writeAudit(services.env.log, request,
              {.action = "session.login",
               .outcome = outcome,
               .user = user,
               .account = account,
               .target = {},
-              .reason = {}});
+              .reason = reason});
 }
 
 }  // namespace
 
 http::Response signInWithPassword(Services& services, http::Request& request,
                                   const std::string& userName, const Secret& password) {
-  const auth::LoginResult result =
-      services.identity()->login->login(userName, password, Deadline::after(kLoginTimeout));
+  const std::string address = request.clientAddress();
+  if (const auto wait = services.throttle.attempt(userName, address); wait.count() > 0) {
+    auditLogin(services, request, userName, "refused", {}, "too many attempts");
+    // 401 rather than 429 (RFC 6585): the front end shows the text of no other refusal.
+    http::Response response = jsonError(
+        401, "Too many attempts; try again in " + std::to_string(wait.count()) + " seconds");
+    response.headers.set("Retry-After", std::to_string(wait.count()));
+    return response;
+  }
+  auth::LoginResult result;
+  try {
+    result = services.identity()->login->login(userName, password, Deadline::after(kLoginTimeout));
+  } catch (const Error&) {
+    services.throttle.undecided(userName, address);
+    throw;
+  }
+  if (result.accepted) services.throttle.succeeded(userName, address);
   auditLogin(services, request, userName, result.accepted ? "success" : "refused",
              result.user.str());
   if (!result.accepted) return jsonError(401, result.refusal);

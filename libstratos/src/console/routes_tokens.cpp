@@ -4,6 +4,7 @@
 #include "console/routes.hpp"
 #include "stratos/auth/token_user.hpp"
 #include "stratos/base/json_writer.hpp"
+#include "stratos/console/audit.hpp"
 #include "stratos/http/form.hpp"
 
 namespace stratos::console {
@@ -20,11 +21,25 @@ Response refusal(const endpoint::ConnectionChange& change) {
                           : jsonError(change.status, change.message);
 }
 
+void audit(Services& services, const Request& request, std::string_view action,
+           const endpoint::ConnectionChange& change, std::string_view target) {
+  writeAudit(services.env.log, request,
+             {.action = action,
+              .outcome = change.done            ? "success"
+                         : change.status == 401 ? "refused"
+                                                : "failed",
+              .user = userOf(request).str(),
+              .account = {},
+              .target = target,
+              .reason = change.done ? std::string_view{} : std::string_view{change.message}});
+}
+
 Response connect(Services& services, Request& request) {
   const http::FormParameters form = http::readParameters(request);
   const endpoint::ConnectionChange change = services.connector.connect(
       callerOf(services, request), EndpointId{form.get("cnsi_guid")}, form,
       form.get("system_shared") == "true", Deadline::after(kConnectTimeout));
+  audit(services, request, "endpoint.connect", change, form.get("cnsi_guid"));
   if (!change.done) return refusal(change);
 
   const auth::ConnectedUser user = auth::userOfToken(change.token, change.endpoint.type);
@@ -45,6 +60,7 @@ Response connect(Services& services, Request& request) {
 Response disconnect(Services& services, Request& request) {
   const endpoint::ConnectionChange change = services.connector.disconnect(
       callerOf(services, request), EndpointId{request.pathParam("cnsi_guid")});
+  audit(services, request, "endpoint.disconnect", change, request.pathParam("cnsi_guid"));
   return change.done ? Response::empty(200) : refusal(change);
 }
 

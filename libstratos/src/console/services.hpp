@@ -6,6 +6,7 @@
 
 #include "console/identity.hpp"
 #include "stratos/auth/login_service.hpp"
+#include "stratos/auth/login_throttle.hpp"
 #include "stratos/auth/jwt_verifier.hpp"
 #include "stratos/auth/token_provider.hpp"
 #include "stratos/auth/uaa_token_check.hpp"
@@ -41,6 +42,8 @@ struct Services {
   store::SqlSessionStore sessionStore;
   store::SqlLocalUserStore userStore;
   store::ApiKeyStore apiKeys;
+  store::SignInFailureStore signInFailures;
+  auth::LoginThrottle throttle;
 
   auth::UaaClient uaaClient;
   auth::JwtVerifier jwtVerifier;

@@ -1,13 +1,11 @@
 #include "http/proxy_settings.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-
-#include <arpa/inet.h>
 
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
+#include "stratos/base/ip_network.hpp"
 
 namespace stratos::http::detail {
 namespace {
@@ -38,26 +36,6 @@ std::optional<ForwardProxy> parseProxy(std::string_view text) {
   return proxy;
 }
 
-// The 4 or 16 bytes of an address; an IPv4 address mapped into IPv6 counts as IPv4.
-std::string addressBytes(const std::string& text) {
-  std::array<char, 16> bytes{};
-  if (::inet_pton(AF_INET, text.c_str(), bytes.data()) == 1) return {bytes.data(), 4};
-  if (::inet_pton(AF_INET6, text.c_str(), bytes.data()) != 1) return {};
-  constexpr std::string_view kMapped{"\0\0\0\0\0\0\0\0\0\0\xFF\xFF", 12};
-  const std::string_view all{bytes.data(), bytes.size()};
-  return std::string(all.starts_with(kMapped) ? all.substr(12) : all);
-}
-
-bool contains(const std::string& network, int prefixBits, const std::string& address) {
-  if (network.size() != address.size()) return false;
-  const std::size_t whole = static_cast<std::size_t>(prefixBits) / 8;
-  if (network.compare(0, whole, address, 0, whole) != 0) return false;
-  const int rest = prefixBits % 8;
-  if (rest == 0) return true;
-  const int mask = 0xFF << (8 - rest);
-  return ((network[whole] ^ address[whole]) & mask) == 0;
-}
-
 std::optional<int> parseNumber(std::string_view text, int limit) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -67,11 +45,10 @@ std::optional<int> parseNumber(std::string_view text, int limit) {
   return value;
 }
 
-bool isLoopback(const std::string& host, const std::string& address) {
-  if (host == "localhost") return true;
-  if (address.size() == 4) return address.front() == 127;
-  return address.size() == 16 && address.back() == 1 &&
-         address.find_first_not_of('\0') == address.size() - 1;
+bool isLoopback(const std::string& host) {
+  static const auto kIpv4 = IpNetwork::parse("127.0.0.0/8");
+  static const auto kIpv6 = IpNetwork::parse("::1");
+  return host == "localhost" || kIpv4->contains(host) || kIpv6->contains(host);
 }
 
 }  // namespace
@@ -90,11 +67,8 @@ void ProxySettings::addException(std::string_view entry) {
   }
   std::string text = toLower(entry);
   if (const auto slash = text.find('/'); slash != std::string::npos) {
-    std::string address = addressBytes(text.substr(0, slash));
-    const auto bits =
-        parseNumber(std::string_view{text}.substr(slash + 1), static_cast<int>(address.size() * 8));
     // An entry that means nothing excepts nothing, as in curl and Go.
-    if (!address.empty() && bits) networks_.push_back({std::move(address), *bits, 0});
+    if (const auto range = IpNetwork::parse(text)) networks_.push_back({*range, 0});
     return;
   }
   std::uint16_t port = 0;
@@ -110,9 +84,8 @@ void ProxySettings::addException(std::string_view entry) {
   if (text.size() > 2 && text.front() == '[' && text.back() == ']') {
     text = text.substr(1, text.size() - 2);
   }
-  if (std::string address = addressBytes(text); !address.empty()) {
-    const int bits = static_cast<int>(address.size() * 8);
-    networks_.push_back({std::move(address), bits, port});
+  if (const auto range = IpNetwork::parse(text)) {
+    networks_.push_back({*range, port});
     return;
   }
   if (text.starts_with("*.")) text.erase(0, 1);
@@ -123,14 +96,13 @@ void ProxySettings::addException(std::string_view entry) {
 
 bool ProxySettings::isDirect(const Url& target) const {
   const std::string& host = target.host();
-  const std::string address = addressBytes(host);
-  if (allDirect_ || isLoopback(host, address)) return true;
+  if (allDirect_ || isLoopback(host)) return true;
   const auto portMatches = [&target](std::uint16_t port) {
     return port == 0 || port == target.port();
   };
-  if (!address.empty()) {
+  if (isIpAddress(host)) {
     return std::any_of(networks_.begin(), networks_.end(), [&](const Network& network) {
-      return portMatches(network.port) && contains(network.address, network.prefixBits, address);
+      return portMatches(network.port) && network.range.contains(host);
     });
   }
   return std::any_of(suffixes_.begin(), suffixes_.end(), [&](const Suffix& suffix) {

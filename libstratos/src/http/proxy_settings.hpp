@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "stratos/base/ip_network.hpp"
 #include "stratos/base/url.hpp"
 
 namespace stratos::http::detail {
@@ -30,8 +31,7 @@ class ProxySettings {
 
  private:
   struct Network {
-    std::string address;  ///< 4 or 16 bytes.
-    int prefixBits = 0;
+    IpNetwork range;
     std::uint16_t port = 0;  ///< Zero: any.
   };
   struct Suffix {

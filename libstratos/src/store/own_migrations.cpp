@@ -60,6 +60,15 @@ void createApiKeys(db::Connection& connection) {
       " PRIMARY KEY (guid))");
 }
 
+void createSignInFailures(db::Connection& connection) {
+  connection.execute(
+      "CREATE TABLE stratos_sign_in_failures ("
+      " key_hash VARCHAR(64) NOT NULL, failures BIGINT NOT NULL, blocked_until BIGINT NOT NULL,"
+      " changed_at BIGINT NOT NULL, PRIMARY KEY (key_hash))");
+  connection.execute(
+      "CREATE INDEX stratos_sign_in_failures_age ON stratos_sign_in_failures (changed_at)");
+}
+
 void createTokenLeases(db::Connection& connection) {
   connection.execute(
       "CREATE TABLE stratos_token_leases ("
@@ -77,6 +86,7 @@ std::vector<db::Migration> ownMigrations() {
       {3, "indexes on upstream's tables", createIndexes},
       {4, "description of sessions", describeSessions},
       {5, "expiry of API keys", createApiKeys},
+      {6, "failed sign-ins", createSignInFailures},
       {7, "token leases", createTokenLeases},
   };
 }

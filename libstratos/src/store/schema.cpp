@@ -118,6 +118,27 @@ std::int64_t reportedSchemaVersion(db::Database& database) {
   return version;
 }
 
+bool proveKeys(db::Database& database, const std::vector<crypto::EncryptionKey>& keys,
+               Random& random) {
+  NullLogSink log;
+  if (db::Migrator(database, kUpstreamHistoryTable, {}, log).currentVersion() <
+      kUpstreamSchemaVersion) {
+    return false;
+  }
+  db::Connection connection = database.connect();
+  bool fits = false;
+  KeyState state;
+  if (db::hasTable(connection, "stratos_settings")) state = readKeyState(connection);
+  if (state.checkValues.empty()) {
+    fits = findKeyOfTokens(connection, keys, random).has_value();
+  } else {
+    const crypto::TokenCipher cipher(keys, crypto::CipherFormat::Legacy, random);
+    fits = cipher.follow(state.format, state.checkValues);
+  }
+  if (!fits) throw Error(ErrorCode::InvalidArgument, kWrongKey);
+  return true;
+}
+
 crypto::TokenCipher openCipher(db::Database& database, std::vector<crypto::EncryptionKey> keys,
                                Random& random) {
   if (keys.empty()) throw Error(ErrorCode::InvalidArgument, "There is no encryption key");

@@ -19,6 +19,7 @@ class PartialExtensionHost : public ExtensionHost {
   std::shared_ptr<auth::ProfileService> profiles() override { fail(); }
   void audit(const http::Request&, const AuditEvent&) override { fail(); }
   std::int64_t endOtherSessions(const http::Request&) override { fail(); }
+  auth::LoginThrottle& throttle() override { fail(); }
   db::Database& database() override { fail(); }
   Random& random() override { fail(); }
   store::TokenStore& tokens() override { fail(); }

@@ -9,6 +9,7 @@
 
 #include "stratos/auth/connected_user.hpp"
 #include "stratos/auth/login_service.hpp"
+#include "stratos/auth/login_throttle.hpp"
 #include "stratos/auth/profile.hpp"
 #include "stratos/auth/token_provider.hpp"
 #include "stratos/auth/uaa_client.hpp"
@@ -69,6 +70,8 @@ class STRATOS_EXPORT ExtensionHost {
   virtual void audit(const http::Request& request, const AuditEvent& event) = 0;
   /// Ends every session of the caller but the one of `request`; returns how many.
   virtual std::int64_t endOtherSessions(const http::Request& request) = 0;
+  /// Slows down guessing; for whatever asks for a password.
+  [[nodiscard]] virtual auth::LoginThrottle& throttle() = 0;
   [[nodiscard]] virtual db::Database& database() = 0;
   [[nodiscard]] virtual Random& random() = 0;
   [[nodiscard]] virtual store::TokenStore& tokens() = 0;

@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "stratos/auth/login_throttle.hpp"
 #include "stratos/auth/oidc_options.hpp"
 #include "stratos/auth/uaa_client.hpp"
 #include "stratos/base/export.hpp"
+#include "stratos/base/ip_network.hpp"
 #include "stratos/base/secret.hpp"
 #include "stratos/endpoint/endpoint_registry.hpp"
 #include "stratos/proxy/proxy_service.hpp"
@@ -73,6 +75,16 @@ struct SetupOptions {
   bool openToAll = false;
 };
 
+/// Where the console runs, shown to administrators.
+struct DiagnosticsOptions {
+  std::string deploymentType = "Development";
+  /// Of the Helm release; empty where there is none.
+  std::string helmName;
+  std::string helmRevision;
+  std::string helmChartVersion;
+  std::string helmLastModified;
+};
+
 /// Everything a console needs to know, with the defaults that upstream's packages ship. How it is
 /// found (environment, files, database) is the program's business.
 struct STRATOS_EXPORT ConsoleOptions {
@@ -85,12 +97,16 @@ struct STRATOS_EXPORT ConsoleOptions {
   int passwordHashCost = 12;
 
   session::SessionOptions session;
+  auth::LoginThrottleOptions throttle;
 
   endpoint::EndpointRegistryOptions endpoints;
   proxy::ProxyOptions proxy;
   proxy::ForwarderOptions forwarder;
   auth::TokenProviderOptions tokens;
 
+  /// Proxies whose word counts: X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host of
+  /// everybody else are not looked at.
+  std::vector<IpNetwork> trustedProxies;
   /// CORS origins; `*` and `?` are wildcards. Empty: no CORS at all, the front end is same-origin.
   std::vector<std::string> allowedOrigins;
   /// Sends Strict-Transport-Security with that age; off by default (self-signed hosts).
@@ -103,6 +119,7 @@ struct STRATOS_EXPORT ConsoleOptions {
   bool listAllowLoadMaxed = false;
   std::string apiKeysEnabled = "admin_only";
   bool homeViewShowFavoritesOnly = false;
+  DiagnosticsOptions diagnostics;
 
   /// Threads for fan-outs and calls that outlive their request.
   std::size_t workerThreads = 64;

@@ -65,4 +65,10 @@ STRATOS_EXPORT SchemaReport migrateSchema(db::Database& database, LogSink& log);
                                                             std::vector<crypto::EncryptionKey> keys,
                                                             Random& random);
 
+/// Proves the ring as openCipher() does, without changing anything; also before migrateSchema() has
+/// run. A database of an older schema is not looked at: only its migration makes its tokens
+/// readable. Throws Error(InvalidArgument) like openCipher(). Returns whether it was looked at.
+STRATOS_EXPORT bool proveKeys(db::Database& database,
+                              const std::vector<crypto::EncryptionKey>& keys, Random& random);
+
 }  // namespace stratos::store

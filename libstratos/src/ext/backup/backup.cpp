@@ -152,24 +152,36 @@ class Backup final : public Extension {
 
   void attach(ExtensionHost& host) override {
     log_ = &host.log();
-    addRoute(host, "/pp/v1/endpoints/backup", "backup refused", &Backup::backUp);
-    addRoute(host, "/pp/v1/endpoints/restore", "restore refused", &Backup::restore);
+    host_ = &host;
+    addRoute(host, "/pp/v1/endpoints/backup", "backup.create", &Backup::backUp);
+    addRoute(host, "/pp/v1/endpoints/restore", "backup.restore", &Backup::restore);
   }
 
  private:
   using Step = Response (Backup::*)(Request&);
 
-  void addRoute(ExtensionHost& host, std::string path, std::string_view refused, Step step) {
+  void addRoute(ExtensionHost& host, std::string path, std::string_view action, Step step) {
     host.addRoute(RouteAccess::Admin, "POST", std::move(path),
-                  [this, refused, step](Request& request) {
+                  [this, action, step](Request& request) {
                     try {
-                      return (this->*step)(request);
+                      Response response = (this->*step)(request);
+                      audit(request, action, "success");
+                      return response;
                     } catch (const Refusal& refusal) {
-                      log(*log_, LogLevel::Warning, refused,
-                          {{"user", callerOf(request).str()}, {"reason", refusal.text()}});
+                      audit(request, action, "failed", refusal.text());
                       return refusal.response();
                     }
                   });
+  }
+
+  void audit(const Request& request, std::string_view action, std::string_view outcome,
+             std::string_view reason = {}) {
+    host_->audit(request, {.action = action,
+                           .outcome = outcome,
+                           .user = callerOf(request).str(),
+                           .account = {},
+                           .target = {},
+                           .reason = reason});
   }
 
   Response backUp(Request& request) {
@@ -213,7 +225,6 @@ class Backup final : public Extension {
     }
     log(*log_, LogLevel::Info, "backup made",
         {{"user", user.str()},
-         {"remote", request.peerAddress},
          {"endpoints", content.endpoints.size()},
          {"tokens", content.tokens.size()}});
     Response response = Response::json(200, std::move(file));
@@ -262,7 +273,6 @@ class Backup final : public Extension {
     }
     log(*log_, LogLevel::Info, "backup restored",
         {{"user", callerOf(request).str()},
-         {"remote", request.peerAddress},
          {"endpoints", report.endpoints},
          {"tokens", report.tokens},
          {"tokens_left_out", report.leftOut},
@@ -301,6 +311,7 @@ class Backup final : public Extension {
   Random& random_;
   store::BackupStore rows_;
   store::SqlTokenStore tokens_;
+  ExtensionHost* host_ = nullptr;
   LogSink* log_ = nullptr;  ///< Set in attach().
 };
 

@@ -82,10 +82,22 @@ class UserInfo final : public Extension {
   }
 
   Response changePassword(Request& request, auth::ProfileService& profiles) {
-    ProfileAnswer answer =
-        profiles.changePassword(userOf(request), readChange(request), Deadline::after(kTimeout));
+    // A stolen session must not be a way to guess the password.
+    const std::string account = "password of " + userOf(request).str();
+    const std::string& address = request.clientAddress();
+    ProfileAnswer answer;
+    if (const auto wait = host_->throttle().attempt(account, address); wait.count() > 0) {
+      answer.status = 400;
+      answer.error = "Too many attempts; try again in " + std::to_string(wait.count()) + " seconds";
+    } else {
+      answer =
+          profiles.changePassword(userOf(request), readChange(request), Deadline::after(kTimeout));
+    }
     audit(request, "user.password", answer);
-    if (answer.credentialsChanged) host_->endOtherSessions(request);
+    if (answer.credentialsChanged) {
+      host_->throttle().succeeded(account, address);
+      host_->endOtherSessions(request);
+    }
     answer.json.clear();
     return answerTo(answer);
   }
