@@ -25,7 +25,7 @@ struct SessionOptions {
   /// Longest life of a session however often it is verified; zero for no such limit.
   std::chrono::minutes maxAge{0};
   /// Domain of the cookie; empty or "-" for none.
-  std::string cookieDomain;
+  std::string cookieDomain{};
 };
 
 /// A session that is in force.
