@@ -16,6 +16,8 @@
 #define STRATOS_ACQUIRE(...) STRATOS_THREAD_ATTRIBUTE(acquire_capability(__VA_ARGS__))
 #define STRATOS_RELEASE(...) STRATOS_THREAD_ATTRIBUTE(release_capability(__VA_ARGS__))
 #define STRATOS_EXCLUDES(...) STRATOS_THREAD_ATTRIBUTE(locks_excluded(__VA_ARGS__))
+/// For a function that a callback calls under a lock which the analysis cannot see through it.
+#define STRATOS_NO_THREAD_SAFETY_ANALYSIS STRATOS_THREAD_ATTRIBUTE(no_thread_safety_analysis)
 
 namespace stratos {
 
