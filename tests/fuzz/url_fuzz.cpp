@@ -53,8 +53,7 @@ void checkUrl(std::string_view text) {
   require(isClean(url->str()), "a URL has no white space or control characters");
   require(!url->host().empty(), "a URL has a host");
   require(url->requestTarget().starts_with('/'), "a request target begins with a slash");
-  require(url->str().find('@') == std::string::npos || url->userInfo().empty() ||
-              url->str().find(url->userInfo() + "@") == std::string::npos,
+  require(url->origin().find('@') == std::string::npos && url->str().starts_with(url->origin()),
           "user info is not written out");
   const auto again = Url::tryParse(url->str());
   require(again.has_value(), "a URL can be read again");

@@ -79,13 +79,13 @@ class CachedDocument {
     triedAt_ = clock_.now();
     Fetched fetched;
     std::exception_ptr error;
-    lock.unlock();
+    mutex_.unlock();
     try {
       fetched = fetch();
     } catch (...) {
       error = std::current_exception();  // Rethrown once the others have been woken.
     }
-    lock.lock();
+    mutex_.lock();
     busy_ = false;
     if (fetched.value) {
       value_ = std::move(fetched.value);

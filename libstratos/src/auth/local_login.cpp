@@ -1,4 +1,6 @@
 #include "stratos/auth/login_service.hpp"
+
+#include <algorithm>
 #include "stratos/base/error.hpp"
 #include "stratos/crypto/password_hash.hpp"
 
@@ -11,7 +13,12 @@ constexpr const char* kRefusal = "Access Denied - Invalid username/password cred
 
 LocalLogin::LocalLogin(store::LocalUserStore& users, const Clock& clock, Random& random,
                        LogSink& log, LocalLoginOptions options)
-    : users_(users), clock_(clock), random_(random), log_(log), options_(std::move(options)) {
+    : users_(users),
+      clock_(clock),
+      random_(random),
+      log_(log),
+      options_(std::move(options)),
+      passwords_(options_.passwords) {
   if (options_.userScope.empty()) options_.userScope = options_.adminScope;
   if (options_.adminScope.empty()) {
     throw Error(ErrorCode::InvalidArgument,
@@ -34,15 +41,30 @@ bool LocalLogin::createInitialUser(const std::string& name, const Secret& passwo
   return !users_.findByName(name) && users_.insertIfAbsent(makeUser(name, password));
 }
 
-LoginResult LocalLogin::login(const std::string& userName, const Secret& password, Deadline) {
+/// Users that upstream made have hashes of a greater cost than ours.
+int LocalLogin::greatestCost(const std::string& hash) {
+  // A typing error in the database must not stop every sign-in for hours.
+  constexpr int kMost = 16;
+  int greatest = greatestCost_.load();
+  if (greatest == 0) {
+    greatest = options_.hashCost;
+    for (const std::string& kind : users_.listHashKinds()) {
+      greatest = std::max(greatest, PasswordChecker::costOf(kind + std::string(53, '.')));
+    }
+  }
+  greatest = std::min(std::max(greatest, PasswordChecker::costOf(hash)), kMost);
+  greatestCost_.store(greatest);
+  return greatest;
+}
+
+LoginResult LocalLogin::login(const std::string& userName, const Secret& password,
+                              Deadline deadline) {
   LoginResult result;
   const auto user = users_.findByName(userName);
-  if (!user) {
-    crypto::verifyNothing(password, options_.hashCost);  // As slow as for a user who exists.
-    result.refusal = kRefusal;
-    return result;
-  }
-  if (!crypto::verifyPassword(password, user->passwordHash)) {
+  const std::string hash = user ? user->passwordHash : std::string{};
+  // First of all, and for everybody, so that the time tells nothing.
+  const bool matches = passwords_.matches(password, hash, greatestCost(hash), deadline);
+  if (!user || !matches) {
     result.refusal = kRefusal;
     return result;
   }

@@ -67,6 +67,20 @@ void takeBack(SignInFailures& entry) {
   }
 }
 
+using Counted = std::vector<std::pair<SignInFailures*, const ThrottleLimit*>>;
+
+/// What an attempt counts for. An account that has signed in from there before is judged by what it
+/// does from there alone: nobody behind the same address, and nobody elsewhere, keeps it out.
+Counted countedFor(const Keys& keys, const LoginThrottleOptions& options, TimePoint now,
+                   Entries& entries) {
+  Counted counted{{&entries[keys.pair], &options.pair}};
+  if (entries[keys.trusted].changedAt + options.trust <= now) {
+    counted.emplace_back(&entries[keys.network], &options.address);
+    counted.emplace_back(&entries[keys.account], &options.account);
+  }
+  return counted;
+}
+
 }  // namespace
 
 LoginThrottle::LoginThrottle(store::SignInFailureStore& store, const Clock& clock,
@@ -81,10 +95,7 @@ std::chrono::seconds LoginThrottle::attempt(const std::string& account,
   std::chrono::seconds wait{0};
   store_.update(keys.all(), [&](Entries& entries) {
     wait = std::chrono::seconds{0};
-    const bool isTrusted = entries[keys.trusted].changedAt + options_.trust > now;
-    std::vector<std::pair<SignInFailures*, const ThrottleLimit*>> counted{
-        {&entries[keys.pair], &options_.pair}, {&entries[keys.network], &options_.address}};
-    if (!isTrusted) counted.emplace_back(&entries[keys.account], &options_.account);
+    const Counted counted = countedFor(keys, options_, now, entries);
     for (const auto& [entry, limit] : counted) {
       if (entry->changedAt + options_.memory <= now) *entry = {};
       if (entry->blockedUntil > now) {
@@ -105,23 +116,18 @@ void LoginThrottle::succeeded(const std::string& account, const std::string& add
   const Keys keys(account, address);
   const TimePoint now = clock_.now();
   store_.update(keys.all(), [&](Entries& entries) {
+    for (const auto& [entry, limit] : countedFor(keys, options_, now, entries)) takeBack(*entry);
     entries[keys.pair] = {};
     entries[keys.trusted].changedAt = now;
-    for (const std::string* key : {&keys.network, &keys.account}) {
-      SignInFailures& entry = entries[*key];
-      takeBack(entry);
-    }
   });
 }
 
 void LoginThrottle::undecided(const std::string& account, const std::string& address) {
   if (!options_.enabled) return;
   const Keys keys(account, address);
+  const TimePoint now = clock_.now();
   store_.update(keys.all(), [&](Entries& entries) {
-    for (const std::string* key : {&keys.pair, &keys.network, &keys.account}) {
-      SignInFailures& entry = entries[*key];
-      takeBack(entry);
-    }
+    for (const auto& [entry, limit] : countedFor(keys, options_, now, entries)) takeBack(*entry);
   });
 }
 

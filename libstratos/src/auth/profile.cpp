@@ -172,7 +172,9 @@ ProfileAnswer UaaProfiles::send(const Call& call, Deadline deadline) {
     if (!token.ok()) return refused(401, token.reason);
     http::ClientRequest request{call.method,           url,           call.fields,
                                 http::Body{call.body}, target_.trust, deadline};
-    request.headers.set("Authorization", authorizationHeader(token.record));
+    request.headers.set(
+        "Authorization",
+        provider_.schemes().of(token.record).credential(token.record).authorization);
     request.headers.set("Accept", "application/json");
     if (!call.body.empty()) request.headers.set("Content-Type", "application/json");
     http::ClientResponse response = transport_.send(std::move(request));

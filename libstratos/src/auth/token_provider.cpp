@@ -1,7 +1,6 @@
 #include "stratos/auth/token_provider.hpp"
 
 #include <algorithm>
-#include <array>
 #include <condition_variable>
 #include <exception>
 #include <map>
@@ -48,17 +47,13 @@ struct Flight {
   std::exception_ptr error STRATOS_GUARDED_BY(mutex);
 };
 
-}  // namespace
+/// Who renews a token: what its endpoint's scheme asks, or the UAA that signs users in. One is set.
+struct Server {
+  const store::EndpointRecord* endpoint = nullptr;
+  const UaaTarget* uaa = nullptr;
+};
 
-bool isRenewable(const store::TokenRecord& token) {
-  // The second half keeps other things than a refresh token of an OAuth2 server in its second
-  // column: they must never be sent to one.
-  constexpr std::array kFixed = {"HttpBasic",      "creds",         "Bearer",   "Token",
-                                 "none",           "k8s-token",     "OIDC",     "aws-iam",
-                                 "kube-cert-auth", "kubeconfig-az", "gke-auth", "uaa-client"};
-  return std::none_of(kFixed.begin(), kFixed.end(),
-                      [&](const char* type) { return token.authType == type; });
-}
+}  // namespace
 
 class TokenProvider::Impl {
  public:
@@ -68,6 +63,7 @@ class TokenProvider::Impl {
       : tokens_(tokens),
         leases_(leases),
         uaa_(uaa),
+        schemes_(uaa),
         clock_(clock),
         random_(random),
         log_(log),
@@ -75,13 +71,14 @@ class TokenProvider::Impl {
         consoleCheck_(consoleCheck) {}
 
   store::TokenStore& tokens() { return tokens_; }
+  AuthSchemes& schemes() { return schemes_; }
 
-  TokenResult current(std::optional<TokenRecord> stored, const UaaTarget& uaa, Deadline deadline) {
+  TokenResult current(std::optional<TokenRecord> stored, const Server& server, Deadline deadline) {
     if (!stored) return failed(TokenFailure::NotConnected, "there is no token for this endpoint");
-    if (!isRenewable(*stored) || isFresh(*stored)) return usable(std::move(*stored));
+    if (!isRenewable(*stored, server) || isFresh(*stored)) return usable(std::move(*stored));
     TokenResult renewed;
     try {
-      renewed = renewRow(*stored, uaa, /*force=*/false, deadline);
+      renewed = renewRow(*stored, server, /*force=*/false, deadline);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::Unavailable || !isAlive(*stored)) throw;
       return usable(std::move(*stored));
@@ -94,18 +91,27 @@ class TokenProvider::Impl {
     return renewed;
   }
 
-  TokenResult renewAfterRefusal(const TokenRecord& refused, const UaaTarget& uaa,
+  TokenResult renewAfterRefusal(const TokenRecord& refused, const Server& server,
                                 Deadline deadline) {
-    if (!isRenewable(refused)) {
+    if (!isRenewable(refused, server)) {
       return failed(TokenFailure::Rejected, "the endpoint refused the stored credentials");
     }
-    return renewRow(refused, uaa, /*force=*/true, deadline);
+    return renewRow(refused, server, /*force=*/true, deadline);
   }
 
  private:
   /// Rows of databases from before 2018 share token ids among users, so the owner is part of it.
   using RowKey = std::pair<std::string, std::string>;
   static RowKey keyOf(const TokenRecord& token) { return {token.owner.str(), token.id.str()}; }
+
+  /// The console's own token is the UAA's; whatever else signs users in is not asked.
+  bool isRenewable(const TokenRecord& token, const Server& server) const {
+    return server.endpoint ? schemes_.of(token).isRenewable(token) : schemes_.isOAuth2(token);
+  }
+  GrantResult ask(const Server& server, const TokenRecord& row, Deadline deadline) {
+    return server.endpoint ? schemes_.of(row).renew(*server.endpoint, row, deadline)
+                           : uaa_.refresh(*server.uaa, row.refreshToken, deadline);
+  }
 
   // In seconds, since a stored expiry may be any number and must not overflow a finer unit.
   bool isFresh(const TokenRecord& token) const {
@@ -120,14 +126,14 @@ class TokenProvider::Impl {
     return a.authToken == b.authToken;
   }
 
-  TokenResult renewRow(const TokenRecord& seen, const UaaTarget& uaa, bool force,
+  TokenResult renewRow(const TokenRecord& seen, const Server& server, bool force,
                        Deadline deadline) {
     // A second round is needed only when a flight that was already on its way gave back the very
     // token that `force` refuses.
     for (int round = 0; round < 2; ++round) {
       bool leader = false;
       const std::shared_ptr<Flight> flight = join(keyOf(seen), leader);
-      if (leader) return lead(*flight, seen, uaa, force);
+      if (leader) return lead(*flight, seen, server, force);
       TokenResult result = await(*flight, deadline);
       if (!force || !result.ok() || !isSameToken(result.record, seen)) return result;
     }
@@ -156,11 +162,11 @@ class TokenProvider::Impl {
     return flight.result;
   }
 
-  TokenResult lead(Flight& flight, const TokenRecord& seen, const UaaTarget& uaa, bool force) {
+  TokenResult lead(Flight& flight, const TokenRecord& seen, const Server& server, bool force) {
     TokenResult result;
     std::exception_ptr error;
     try {
-      result = renewAsLeader(seen, uaa, force);
+      result = renewAsLeader(seen, server, force);
     } catch (...) {
       error = std::current_exception();  // For the waiters too; rethrown below.
     }
@@ -180,7 +186,7 @@ class TokenProvider::Impl {
     return result;
   }
 
-  TokenResult renewAsLeader(const TokenRecord& seen, const UaaTarget& uaa, bool force) {
+  TokenResult renewAsLeader(const TokenRecord& seen, const Server& server, bool force) {
     Lease lease(*this, seen);
     // The lease of a process that died ends within its life.
     const Deadline deadline = Deadline::after(lease.life());
@@ -197,11 +203,10 @@ class TokenProvider::Impl {
     if (!lease.isLongEnough() && !lease.tryAcquire()) {
       return failed(TokenFailure::Unreachable, "the database took too long to answer");
     }
-    GrantResult answer =
-        uaa_.refresh(uaa, row.refreshToken, Deadline::after(options_.refreshTimeout));
+    GrantResult answer = ask(server, row, Deadline::after(options_.refreshTimeout));
     switch (answer.status) {
       case GrantStatus::Granted:
-        if (const std::string problem = problemOf(row, uaa, answer.grant); !problem.empty()) {
+        if (const std::string problem = problemOf(row, server, answer.grant); !problem.empty()) {
           answer.detail = problem;
           note(row, "the authorization server renewed a token that must not be trusted", answer);
           return failed(TokenFailure::Unreachable,
@@ -247,8 +252,9 @@ class TokenProvider::Impl {
   }
 
   /// Roles in the console are read from the console's own tokens, so only those are judged.
-  std::string problemOf(const TokenRecord& row, const UaaTarget& uaa, const TokenGrant& grant) {
+  std::string problemOf(const TokenRecord& row, const Server& server, const TokenGrant& grant) {
     if (consoleCheck_ == nullptr || row.endpoint.str() != store::kConsoleEndpointGuid) return {};
+    const UaaTarget uaa = server.endpoint ? uaaOf(*server.endpoint) : *server.uaa;
     return consoleCheck_->problemOf(uaa, grant.accessToken,
                                     Deadline::after(options_.refreshTimeout));
   }
@@ -422,6 +428,7 @@ class TokenProvider::Impl {
   store::TokenStore& tokens_;
   store::TokenLeaseStore* leases_;
   UaaClient& uaa_;
+  AuthSchemes schemes_;
   const Clock& clock_;
   Random& random_;
   LogSink& log_;
@@ -437,29 +444,33 @@ class TokenProvider::Impl {
 TokenProvider::TokenProvider(store::TokenStore& tokens, store::TokenLeaseStore* leases,
                              UaaClient& uaa, const Clock& clock, Random& random, LogSink& log,
                              TokenProviderOptions options, UaaTokenCheck* consoleCheck)
-    : impl_(std::make_unique<Impl>(tokens, leases, uaa, clock, random, log, options,
-                                   consoleCheck)) {}
+    : impl_(
+          std::make_unique<Impl>(tokens, leases, uaa, clock, random, log, options, consoleCheck)) {}
 
 TokenProvider::~TokenProvider() = default;
 
+AuthSchemes& TokenProvider::schemes() noexcept { return impl_->schemes(); }
+
+const AuthSchemes& TokenProvider::schemes() const noexcept { return impl_->schemes(); }
+
 TokenResult TokenProvider::get(const UserId& user, const store::EndpointRecord& endpoint,
                                Deadline deadline) {
-  return impl_->current(impl_->tokens().findForEndpoint(user, endpoint.id), uaaOf(endpoint),
+  return impl_->current(impl_->tokens().findForEndpoint(user, endpoint.id), {.endpoint = &endpoint},
                         deadline);
 }
 
 TokenResult TokenProvider::renew(const store::EndpointRecord& endpoint,
                                  const store::TokenRecord& refused, Deadline deadline) {
-  return impl_->renewAfterRefusal(refused, uaaOf(endpoint), deadline);
+  return impl_->renewAfterRefusal(refused, {.endpoint = &endpoint}, deadline);
 }
 
 TokenResult TokenProvider::getConsole(const UserId& user, const UaaTarget& uaa, Deadline deadline) {
-  return impl_->current(impl_->tokens().findConsoleToken(user), uaa, deadline);
+  return impl_->current(impl_->tokens().findConsoleToken(user), {.uaa = &uaa}, deadline);
 }
 
 TokenResult TokenProvider::renewConsole(const store::TokenRecord& refused, const UaaTarget& uaa,
                                         Deadline deadline) {
-  return impl_->renewAfterRefusal(refused, uaa, deadline);
+  return impl_->renewAfterRefusal(refused, {.uaa = &uaa}, deadline);
 }
 
 }  // namespace stratos::auth

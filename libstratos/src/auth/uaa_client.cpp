@@ -28,16 +28,16 @@ GrantResult failure(GrantStatus status, int httpStatus, std::string detail,
 /// 401 answers name the credentials (`unauthorized`) or the token (`invalid_grant`,
 /// `invalid_token`). Where no user's credentials were sent, `unauthorized` can only mean the
 /// client.
-GrantStatus classify(int httpStatus, const std::string& error, bool isRefresh) {
+GrantStatus classify(int httpStatus, const std::string& error, bool noUser) {
   if (httpStatus != 400 && httpStatus != 401) return GrantStatus::Unavailable;
   if (error == "invalid_client" || error == "unauthorized_client" ||
       error == "unsupported_grant_type" || error == "invalid_scope" ||
-      (isRefresh && error == "unauthorized")) {
+      (noUser && error == "unauthorized")) {
     return GrantStatus::ClientRefused;
   }
   if (error == "invalid_grant" || error == "invalid_token") return GrantStatus::Refused;
   // A connection is given up for a clear word only; a login is refused by any.
-  return isRefresh || error.empty() ? GrantStatus::Unavailable : GrantStatus::Refused;
+  return noUser || error.empty() ? GrantStatus::Unavailable : GrantStatus::Refused;
 }
 
 /// An error code of RFC 6749 fit for a log line; a server could put anything there.
@@ -105,6 +105,15 @@ GrantResult UaaClient::refresh(const UaaTarget& uaa, const Secret& refreshToken,
                  deadline);
 }
 
+GrantResult UaaClient::clientCredentialsGrant(const UaaTarget& uaa, Deadline deadline) {
+  return request(uaa, Grant::Client, uaa.clientSecret,
+                 encodeForm({{"client_id", uaa.clientId},
+                             {"client_secret", uaa.clientSecret.reveal()},
+                             {"grant_type", "client_credentials"},
+                             {"token_format", "jwt"}}),
+                 deadline);
+}
+
 GrantResult UaaClient::request(const UaaTarget& uaa, Grant kind, const Secret& credential,
                                const std::string& form, Deadline deadline) {
   const auto base = Url::tryParse(uaa.baseUrl);
@@ -119,12 +128,15 @@ GrantResult UaaClient::request(const UaaTarget& uaa, Grant kind, const Secret& c
       encodeFormValue(uaa.clientId) + ":" + encodeFormValue(uaa.clientSecret.reveal());
   http::ClientRequest request{.method = "POST",
                               .url = tokenUrl,
-                              .headers = {{"Authorization", "Basic " + toBase64(credentials)},
-                                          {"Content-Type", "application/x-www-form-urlencoded"},
+                              .headers = {{"Content-Type", "application/x-www-form-urlencoded"},
                                           {"Accept", "application/json"}},
                               .body = form,
                               .trust = uaa.trust,
                               .deadline = deadline};
+  // The client's own grant names it in the form, as the UAA's documentation does.
+  if (kind != Grant::Client) {
+    request.headers.set("Authorization", "Basic " + toBase64(credentials));
+  }
   // No redirects: the form holds credentials that are meant for this address alone.
   http::ClientResponse response = transport_.send(std::move(request));
   if (response.failed()) return failure(GrantStatus::Unavailable, 0, response.detail);
@@ -140,7 +152,8 @@ GrantResult UaaClient::request(const UaaTarget& uaa, Grant kind, const Secret& c
   if (response.status != 200) {
     const std::string error = answer ? codeOnly(detail::stringMember(*answer, "error")) : "";
     return failure(
-        classify(response.status, error, kind == Grant::Refresh), response.status,
+        classify(response.status, error, kind == Grant::Refresh || kind == Grant::Client),
+        response.status,
         error.empty() ? status : status + " " + error,
         answer ? displayable(detail::stringMember(*answer, "error_description"), credential) : "");
   }

@@ -60,6 +60,9 @@ class Host final : public ExtensionHost {
   void addEndpointType(std::unique_ptr<endpoint::EndpointType> type) override {
     services_.registry.addType(std::move(type));
   }
+  void addAuthScheme(std::string authType, std::unique_ptr<auth::AuthScheme> scheme) override {
+    services_.tokenProvider.schemes().add(std::move(authType), std::move(scheme));
+  }
   void addRoute(RouteAccess access, std::string method, std::string pattern,
                 http::HandlerFunction handler) override {
     if (!pattern.starts_with("/pp/v1/") && !pattern.starts_with("/api/v1/")) {
@@ -145,6 +148,7 @@ class Console::Impl {
     store::refreshCipher(services_.env.database, services_.env.cipher);
   }
   LogSink& log() { return services_.env.log; }
+  [[nodiscard]] const http::Router& router() const noexcept { return router_; }
 
  private:
   console::Services services_;
@@ -175,6 +179,10 @@ http::Response Console::handle(http::Request& request) {
                  {{"reason", "an exception of an unknown type"}});
   }
   return http::Response::text(500, "Internal Server Error");
+}
+
+const std::vector<http::RouteName>& Console::routes() const noexcept {
+  return impl_->router().list();
 }
 
 void Console::sweep() { impl_->sweep(); }

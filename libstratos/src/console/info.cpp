@@ -3,7 +3,6 @@
 #include <map>
 
 #include "console/endpoint_json.hpp"
-#include "stratos/auth/token_user.hpp"
 #include "stratos/base/json_writer.hpp"
 #include "stratos/proxy/fan_out.hpp"
 #include "stratos/store/schema.hpp"
@@ -159,7 +158,7 @@ void writeEndpoints(JsonWriter& json, Services& services, const auth::ConnectedU
       if (token == tokens.end()) {
         json.null();
       } else {
-        writeUser(json, auth::userOfToken(token->second, type));
+        writeUser(json, services.tokenProvider.schemes().userOf(token->second, type));
       }
       creators.write(json, endpoint.creator);
       writeTexts(json, "metadata", metadataOf(services, endpoint, user));

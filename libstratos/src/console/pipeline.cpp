@@ -90,7 +90,15 @@ std::string_view lastOf(std::string_view list) {
 /// X-Forwarded-For counts the last address that is no trusted proxy: what stands before it was
 /// written by the client.
 Response resolveClient(Services& services, Request& request, const HandlerFunction& next) {
-  if (!isTrustedProxy(services, request.peerAddress)) return next(request);
+  if (!isTrustedProxy(services, request.peerAddress)) {
+    if (request.headers.has("x-forwarded-for") && !services.strangeProxySeen.exchange(true)) {
+      log(services.env.log, LogLevel::Warning,
+          "a proxy names clients but is not trusted; if it is yours, name it in "
+          "STRATOS_TRUSTED_PROXIES",
+          {{"proxy", request.peerAddress}});
+    }
+    return next(request);
+  }
   std::vector<std::string> hops;
   for (const std::string_view field : request.headers.all("x-forwarded-for")) {
     for (const std::string& hop : split(field, ',')) hops.emplace_back(trim(hop));
@@ -295,7 +303,10 @@ Response requireSession(Services& services, Request& request, const HandlerFunct
 
 Response requireXsrfToken(Services& services, Request& request, const HandlerFunction& next) {
   if (request.find<ByApiKey>()) return next(request);
-  if (!isReading(request) && !sessionOf(request).xsrfMatches(request.headers.get("x-xsrf-token"))) {
+  // Of two tokens one would have to be chosen, and somebody in front of us may choose the other.
+  const auto tokens = request.headers.all("x-xsrf-token");
+  const bool matches = tokens.size() == 1 && sessionOf(request).xsrfMatches(tokens.front());
+  if (!isReading(request) && !matches) {
     auditRefusal(services, request, "no valid XSRF token");
     return jsonError(401, "XSRF Token could not be validated");
   }

@@ -4,6 +4,7 @@
 #include "console/setup.hpp"
 #include "console/sign_in.hpp"
 #include "stratos/auth/jwt.hpp"
+#include "stratos/auth/profile.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/json_writer.hpp"
 #include "stratos/base/url.hpp"
@@ -22,6 +23,7 @@ using http::Response;
 constexpr std::chrono::seconds kUaaTimeout{30};
 constexpr const char* kLocalAdmin = "admin";
 constexpr const char* kLocalScope = "stratos.admin";
+constexpr int kTooManyRequests = 429;  // RFC 6585 section 4.
 
 /// What the wizard asked for.
 struct Wizard {
@@ -52,6 +54,9 @@ Wizard readWizard(Request& request) {
   if (!url || (url->scheme() != "https" && url->scheme() != "http")) {
     throw Refused{jsonError(400, "The UAA's address must be an http or https URL")};
   }
+  if (!url->userInfo().empty() || !url->rawQuery().empty()) {
+    throw Refused{jsonError(400, "The UAA's address must have neither a user nor a query")};
+  }
   wizard.uaa = {.baseUrl = url->withoutTrailingSlash().str(),
                 .clientId = form.get("console_client"),
                 .clientSecret = Secret{form.get("console_client_secret")},
@@ -63,13 +68,11 @@ Wizard readWizard(Request& request) {
   return wizard;
 }
 
-/// The user's token at the UAA that the wizard names: proof that address, client and user fit.
-auth::JwtClaims tryUaa(Services& services, const Wizard& wizard) {
-  const auth::GrantResult answer = services.uaaClient.passwordGrant(
-      wizard.uaa, wizard.userName, wizard.password, Deadline::after(kUaaTimeout));
+/// Says why a grant failed.
+void requireGranted(const auth::GrantResult& answer) {
   switch (answer.status) {
     case auth::GrantStatus::Granted:
-      break;
+      return;
     case auth::GrantStatus::Refused:
       throw Refused{jsonError(400, answer.description.empty()
                                        ? "The UAA does not accept the user name and password"
@@ -77,10 +80,28 @@ auth::JwtClaims tryUaa(Services& services, const Wizard& wizard) {
     case auth::GrantStatus::ClientRefused:
       throw Refused{jsonError(400,
                               "The UAA does not accept the client; check its id, its secret and "
-                              "that it has the password grant")};
+                              "its grant types")};
     case auth::GrantStatus::Unavailable:
       throw Refused{jsonError(400, "The UAA cannot be used: " + answer.detail)};
   }
+}
+
+/// Proves address and client without a user, by the grant that sign-ins will use: a UAA looks at
+/// the client first, and only then finds that nobody has that name or that code.
+void tryClient(Services& services, const Wizard& wizard) {
+  const Deadline deadline = Deadline::after(kUaaTimeout);
+  const auth::GrantResult answer =
+      wizard.useSso
+          ? services.uaaClient.authorizationCodeGrant(wizard.uaa, Secret{"none"}, {}, {}, deadline)
+          : services.uaaClient.passwordGrant(wizard.uaa, {}, {}, deadline);
+  if (answer.status != auth::GrantStatus::Refused) requireGranted(answer);
+}
+
+/// The user's token at the UAA that the wizard names: proof that address, client and user fit.
+auth::JwtClaims tryUser(Services& services, const Wizard& wizard) {
+  const auth::GrantResult answer = services.uaaClient.passwordGrant(
+      wizard.uaa, wizard.userName, wizard.password, Deadline::after(kUaaTimeout));
+  requireGranted(answer);
   auto claims = auth::decodeJwt(answer.grant.accessToken.reveal());
   if (!claims) throw Refused{jsonError(400, "The UAA granted a token that is no JWT")};
   return std::move(*claims);
@@ -102,7 +123,7 @@ Response check(Services& services, Request& request) {
   if (!wizard.localPassword.empty()) {
     throw Refused{jsonError(400, "Local users need no check")};
   }
-  const auth::JwtClaims claims = tryUaa(services, wizard);
+  const auth::JwtClaims claims = tryUser(services, wizard);
   JsonWriter json;
   json.beginObject()
       .member("user_id", claims.userId)
@@ -122,8 +143,12 @@ Response saveUaa(Services& services, SetupGate& gate, const Request& request,
   if (wizard.adminScope.empty()) {
     throw Refused{jsonError(400, "Choose the scope that makes a user an administrator")};
   }
-  // The front end sends the user along; a sign-in that cannot work locks everybody out.
-  if (!wizard.userName.empty()) static_cast<void>(tryUaa(services, wizard));
+  // A sign-in that cannot work would lock everybody out. The front end sends the user along.
+  if (wizard.userName.empty()) {
+    tryClient(services, wizard);
+  } else {
+    static_cast<void>(tryUser(services, wizard));
+  }
   const bool done = store::completeSetup(
       services.env.database,
       {{"AUTH_ENDPOINT_TYPE", "remote"},
@@ -152,6 +177,14 @@ Response saveLocal(Services& services, SetupGate& gate, Request& request, const 
     throw Refused{
         jsonError(400, "There is a user admin already, with another password: enter that one")};
   }
+  if (existing && existing->scope != kLocalScope) {
+    throw Refused{jsonError(
+        400, "There is a user admin already, who is no administrator: set LOCAL_USER instead")};
+  }
+  if (!existing && wizard.localPassword.reveal().size() < auth::kMinPasswordBytes) {
+    throw Refused{jsonError(400, "The password must have at least " +
+                                     std::to_string(auth::kMinPasswordBytes) + " characters")};
+  }
   const store::LocalUser user = local.makeUser(kLocalAdmin, wizard.localPassword);
   const bool done =
       store::completeSetup(services.env.database,
@@ -167,21 +200,43 @@ Response saveLocal(Services& services, SetupGate& gate, Request& request, const 
   return signInWithPassword(services, request, kLocalAdmin, wizard.localPassword);
 }
 
-/// Runs `act` for those who may set up a console that is not.
+/// Runs `act` for those who may set up a console that is not. Tries that fail have to wait more and
+/// more, so that this is no tool for guessing passwords or for looking around in a network. Each
+/// address counts for itself: nobody keeps the owner out.
 template <class Act>
-Response guarded(Services& services, Request& request, std::string_view action, Act&& act) {
+Response guarded(Services& services, SetupGate& gate, Request& request, std::string_view action,
+                 Act&& act) {
   if (!services.options.setup || services.identitySlot.find()) return alreadyDone();
-  if (!maySetUp(*services.options.setup, request)) {
+  if (!maySetUp(services.options, request)) {
     auditSetup(services, request, action, "refused", {}, "no set-up code");
     return jsonError(403,
                      "Open the set-up link from the console's log in this browser first: it proves "
                      "that the console is yours");
   }
+  const std::string address = request.clientAddress();
+  const std::string account = "\nset-up " + address;  // No user has a line break in the name.
+  if (const auto wait = services.throttle.attempt(account, address); wait.count() > 0) {
+    auditSetup(services, request, action, "refused", {}, "too many attempts");
+    Response response = jsonError(kTooManyRequests, "Too many attempts; try again in " +
+                                                        std::to_string(wait.count()) + " seconds");
+    response.headers.set("Retry-After", std::to_string(wait.count()));
+    return response;
+  }
   try {
-    return act();
+    Response response = act();
+    services.throttle.succeeded(account, address);
+    return response;
   } catch (Refused& refused) {
+    // Perhaps only because another replica has set the console up meanwhile.
+    if (gate.reload()) {
+      services.throttle.undecided(account, address);
+      return alreadyDone();
+    }
     auditSetup(services, request, action, "failed", {}, "refused input");
     return std::move(refused.response);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::InvalidArgument) services.throttle.undecided(account, address);
+    throw;
   }
 }
 
@@ -207,11 +262,12 @@ Response open(Services& services, Request& request) {
 void addSetupRoutes(http::Router& router, Services& services, SetupGate& gate) {
   router.add("GET", "/pp/v1/setup",
              [&services](Request& request) { return open(services, request); });
-  router.add("POST", "/pp/v1/setup/check", [&services](Request& request) {
-    return guarded(services, request, "setup.check", [&] { return check(services, request); });
+  router.add("POST", "/pp/v1/setup/check", [&services, &gate](Request& request) {
+    return guarded(services, gate, request, "setup.check",
+                   [&] { return check(services, request); });
   });
   router.add("POST", "/pp/v1/setup/save", [&services, &gate](Request& request) {
-    return guarded(services, request, "setup.save", [&] {
+    return guarded(services, gate, request, "setup.save", [&] {
       const Wizard wizard = readWizard(request);
       return wizard.localPassword.empty() ? saveUaa(services, gate, request, wizard)
                                           : saveLocal(services, gate, request, wizard);

@@ -2,7 +2,6 @@
 #include "console/error_response.hpp"
 #include "console/pipeline.hpp"
 #include "console/routes.hpp"
-#include "stratos/auth/token_user.hpp"
 #include "stratos/base/json_writer.hpp"
 #include "stratos/console/audit.hpp"
 #include "stratos/http/form.hpp"
@@ -42,7 +41,8 @@ Response connect(Services& services, Request& request) {
   audit(services, request, "endpoint.connect", change, form.get("cnsi_guid"));
   if (!change.done) return refusal(change);
 
-  const auth::ConnectedUser user = auth::userOfToken(change.token, change.endpoint.type);
+  const auth::ConnectedUser user =
+      services.tokenProvider.schemes().userOf(change.token, change.endpoint.type);
   JsonWriter json;
   json.beginObject()
       .member("account", change.token.owner.str())

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -62,6 +63,8 @@ struct Services {
 
   std::vector<std::string> plugins;  ///< Names of the attached extensions, sorted.
   std::vector<InfoContribution> contributions;
+  /// A peer that is no trusted proxy named a client; said once.
+  std::atomic<bool> strangeProxySeen = false;
 
   /// How users sign in now. Throws Error(Unavailable) in set-up mode.
   [[nodiscard]] std::shared_ptr<const Identity> identity() const;

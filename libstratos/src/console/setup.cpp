@@ -26,9 +26,15 @@ std::string cookieValue(const Secret& code) {
   return toBase64Url(crypto::hmacSha256(code.reveal(), "stratos: set-up, 1"));
 }
 
-/// From this very machine. A proxy that runs here, as in the Helm chart, says that it is one; and a
-/// page whose name was made to point at this machine asks for another host.
-bool isFromThisMachine(const http::Request& request) {
+/// From this very machine. A proxy that runs here, as in the Helm chart, says that it is one, or we
+/// were told; and a page whose name was made to point at this machine asks for another host.
+bool isFromThisMachine(const ConsoleOptions& options, const http::Request& request) {
+  const auto& proxies = options.trustedProxies;
+  if (std::any_of(proxies.begin(), proxies.end(), [&](const IpNetwork& network) {
+        return network.contains(request.peerAddress);
+      })) {
+    return false;
+  }
   for (const char* name :
        {"x-forwarded-for", "x-forwarded-host", "forwarded", "x-real-ip", "via"}) {
     if (request.headers.has(name)) return false;
@@ -48,20 +54,39 @@ bool SetupGate::reload() {
   return true;
 }
 
-http::Response SetupGate::pass(http::Request& request, const http::HandlerFunction& next) {
-  if (!services_.options.setup || services_.identitySlot.find()) return next(request);
-  const auto now = services_.env.clock.now().time_since_epoch();
-  auto due = nextLook_.load();
-  // One request a second looks; the others take what is known.
-  if (now.count() >= due && nextLook_.compare_exchange_strong(
-                                due, std::chrono::milliseconds{now + kLookInterval}.count())) {
-    try {
-      if (reload()) return next(request);
-    } catch (const std::exception& error) {
-      log(services_.env.log, LogLevel::Error, "the settings of the set-up cannot be read",
-          {{"reason", error.what()}});
-    }
+bool SetupGate::tryReload() {
+  std::string problem;
+  bool done = false;
+  try {
+    done = reload();
+  } catch (const std::exception& error) {
+    problem = error.what();
   }
+  // Once for each reason, not every second.
+  if (!problem.empty() && problem != problem_) {
+    log(services_.env.log, LogLevel::Error, "the settings of the set-up cannot be read",
+        {{"reason", problem}});
+  }
+  problem_ = std::move(problem);
+  return done;
+}
+
+/// One request a second looks, and none while another one does: a database that is away holds one
+/// request up, not all. The others take what is known.
+bool SetupGate::isOpenNow() {
+  if (services_.identitySlot.find()) return true;
+  const std::int64_t now = services_.env.clock.now().time_since_epoch().count();
+  std::int64_t due = nextLook_.load();
+  if (now < due || looking_.exchange(true)) return false;
+  const bool mine =
+      nextLook_.compare_exchange_strong(due, now + std::chrono::milliseconds{kLookInterval}.count());
+  const bool done = mine && tryReload();
+  looking_.store(false);
+  return done;
+}
+
+http::Response SetupGate::pass(http::Request& request, const http::HandlerFunction& next) {
+  if (!services_.options.setup || isOpenNow()) return next(request);
   const std::string_view path = request.rawPath();
   const bool isApi = isBelow(request, "pp") || isBelow(request, "api");
   if (!isApi || isOpenBeforeSetup(path)) return next(request);
@@ -70,8 +95,9 @@ http::Response SetupGate::pass(http::Request& request, const http::HandlerFuncti
   return response;
 }
 
-bool maySetUp(const SetupOptions& setup, const http::Request& request) {
-  if (setup.openToAll || isFromThisMachine(request)) return true;
+bool maySetUp(const ConsoleOptions& options, const http::Request& request) {
+  const SetupOptions& setup = *options.setup;
+  if (setup.openToAll || isFromThisMachine(options, request)) return true;
   const auto cookie = request.cookie(kCookieName);
   return !setup.code.empty() && cookie && constantTimeEquals(*cookie, cookieValue(setup.code));
 }

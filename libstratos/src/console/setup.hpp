@@ -22,14 +22,19 @@ class SetupGate {
   bool reload();
 
  private:
+  [[nodiscard]] bool isOpenNow();
+  [[nodiscard]] bool tryReload();
+
   Services& services_;
   std::atomic<std::int64_t> nextLook_{0};  ///< Milliseconds since 1970.
-  Mutex mutex_;                            ///< Of reload().
+  std::atomic<bool> looking_{false};
+  std::string problem_;  ///< Of the last look; only for the one who looks.
+  Mutex mutex_;          ///< Of reload().
 };
 
 /// Who may run the wizard: everybody where that is wanted, programs on the same machine, and
-/// browsers that have opened the link with the code from the log.
-[[nodiscard]] bool maySetUp(const SetupOptions& setup, const http::Request& request);
+/// browsers that have opened the link with the code from the log. Only in set-up mode.
+[[nodiscard]] bool maySetUp(const ConsoleOptions& options, const http::Request& request);
 /// What a browser that has shown `code` gets.
 [[nodiscard]] http::SetCookie setupCookie(const Secret& code);
 

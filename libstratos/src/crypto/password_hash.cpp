@@ -83,11 +83,4 @@ bool verifyPassword(const Secret& password, const std::string& hash) {
   return actual.size() == kHashLength && constantTimeEquals(actual, expected);
 }
 
-void verifyNothing(const Secret& password, int cost) {
-  checkCost(cost);
-  const std::string digits = (cost < 10 ? "0" : "") + std::to_string(cost);
-  const Secret shortened(password.reveal().substr(0, kMaxPasswordBytes));
-  (void)runBcrypt(shortened, "$2b$" + digits + "$CCCCCCCCCCCCCCCCCCCCC.");
-}
-
 }  // namespace stratos::crypto

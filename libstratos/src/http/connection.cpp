@@ -85,6 +85,39 @@ void addCertificates(SSL_CTX* context, const std::string& pem) {
   X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
 }
 
+/// The key stays out of whatever is thrown and logged: OpenSSL's reasons do not quote it.
+void showIdentity(SSL_CTX* context, const ClientIdentity& identity) {
+  const auto open = [](const std::string& pem) {
+    return std::unique_ptr<BIO, decltype(&BIO_free)>(
+        BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
+  };
+  const auto fail = [](const char* what) {
+    ERR_clear_error();
+    throw Error(ErrorCode::InvalidArgument, what);
+  };
+  const auto chain = open(identity.certificatePem);
+  bool isFirst = true;
+  while (X509* certificate = PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr)) {
+    const bool isTaken = isFirst ? SSL_CTX_use_certificate(context, certificate) == 1
+                                 : SSL_CTX_add1_chain_cert(context, certificate) == 1;
+    X509_free(certificate);
+    if (!isTaken) fail("the client certificate cannot be used");
+    isFirst = false;
+  }
+  if (isFirst) fail("the client certificate is not a PEM certificate");
+  // An encrypted key is refused: without this, OpenSSL would ask for its password on the terminal.
+  const auto noPassword = [](char*, int, int, void*) { return -1; };
+  EVP_PKEY* key =
+      PEM_read_bio_PrivateKey(open(identity.keyPem.reveal()).get(), nullptr, noPassword, nullptr);
+  if (key == nullptr) fail("the client certificate's key is not a PEM private key");
+  const bool isTaken = SSL_CTX_use_PrivateKey(context, key) == 1;
+  EVP_PKEY_free(key);
+  if (!isTaken || SSL_CTX_check_private_key(context) != 1) {
+    fail("the client certificate and its key do not belong together");
+  }
+  ERR_clear_error();  // The end of the chain counts as one.
+}
+
 Poco::Net::Context::Ptr makeContext(const TrustPolicy& trust) {
   try {
     Poco::Net::Context::Params params;
@@ -101,6 +134,7 @@ Poco::Net::Context::Ptr makeContext(const TrustPolicy& trust) {
     SSL_CTX_set_mode(raw, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
     if (!trust.caCertificatePem.empty()) addCertificates(raw, trust.caCertificatePem);
+    if (!trust.identity.empty()) showIdentity(raw, trust.identity);
     return context;
   } catch (const Poco::Exception& e) {
     throw Error(ErrorCode::Internal, "TLS cannot be set up: " + e.displayText());

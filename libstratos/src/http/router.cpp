@@ -113,6 +113,7 @@ void Router::add(std::string method, std::string pattern, HandlerFunction handle
   if (!routes->emplace(method, std::move(route)).second) {
     throw Error(ErrorCode::AlreadyExists, "the route " + method + " " + pattern + " exists");
   }
+  names_.push_back({std::move(method), std::move(pattern)});
 }
 
 void Router::setFallback(HandlerFunction handler) { fallback_ = std::move(handler); }

@@ -20,6 +20,12 @@
 #include "stratos/http/parser.hpp"
 
 namespace stratos::http {
+
+std::strong_ordering operator<=>(const ClientIdentity& a, const ClientIdentity& b) noexcept {
+  if (const auto order = a.certificatePem <=> b.certificatePem; order != 0) return order;
+  return a.keyPem.reveal() <=> b.keyPem.reveal();
+}
+
 namespace {
 
 using detail::Connection;

@@ -120,11 +120,11 @@ ForwardResult Forwarder::forward(ForwardRequest request) {
   };
 
   auth::TokenResult token;
-  std::string authorization;
+  auth::Credential credential;
   if (!request.withoutToken) {
     token = guarded([&] {
       auto found = tokens_.get(request.user, request.endpoint, request.deadline);
-      if (found.ok()) authorization = auth::authorizationHeader(found.record);
+      if (found.ok()) credential = tokens_.schemes().of(found.record).credential(found.record);
       return found;
     });
     if (!token.ok()) {
@@ -132,7 +132,7 @@ ForwardResult Forwarder::forward(ForwardRequest request) {
       return result;
     }
   }
-  const bool renewable = token.ok() && auth::isRenewable(token.record);
+  const bool renewable = token.ok() && tokens_.schemes().of(token.record).isRenewable(token.record);
   const bool replayable = renewable && makeReplayable(request.body, options_.replayLimitBytes);
 
   const auto send = [&](http::Body body) {
@@ -141,9 +141,12 @@ ForwardResult Forwarder::forward(ForwardRequest request) {
                              .headers = request.headers,
                              .body = std::move(body),
                              .trust = {.skipVerification = request.endpoint.skipSslValidation,
-                                       .caCertificatePem = request.endpoint.caCertificate},
+                                       .caCertificatePem = request.endpoint.caCertificate,
+                                       .identity = credential.clientIdentity},
                              .deadline = request.deadline};
-    if (!authorization.empty()) call.headers.set("Authorization", authorization);
+    if (!credential.authorization.empty()) {
+      call.headers.set("Authorization", credential.authorization);
+    }
     const bool inMemory = !call.body.isStream();
     try {
       result.response = http::followRedirects(transport_, std::move(call));
@@ -178,7 +181,9 @@ ForwardResult Forwarder::forward(ForwardRequest request) {
   drain(result.response.body);
   token = guarded([&] {
     auto renewed = tokens_.renew(request.endpoint, token.record, request.deadline);
-    if (renewed.ok()) authorization = auth::authorizationHeader(renewed.record);
+    if (renewed.ok()) {
+      credential = tokens_.schemes().of(renewed.record).credential(renewed.record);
+    }
     return renewed;
   });
   if (!token.ok()) {

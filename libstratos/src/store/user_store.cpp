@@ -66,4 +66,13 @@ void SqlLocalUserStore::updatePassword(const UserId& id, const std::string& pass
                               {db::Blob{passwordHash}, id.str()});
 }
 
+std::vector<std::string> SqlLocalUserStore::listHashKinds() {
+  std::vector<std::string> kinds;
+  for (const db::Row& row : database_.connect().query(
+           "SELECT DISTINCT substr(password_hash, 1, 7) AS kind FROM local_users")) {
+    kinds.push_back(row.blob("kind"));
+  }
+  return kinds;
+}
+
 }  // namespace stratos::store

@@ -111,6 +111,19 @@ TEST_P(LoginThrottleTest, S11NobodyLocksAnotherOut) {
   EXPECT_EQ(throttle_->attempt("ada", "198.51.100.7").count(), 0);
 }
 
+TEST_P(LoginThrottleTest, S11NobodyLocksOutWhoSharesAnAddress) {
+  ASSERT_EQ(throttle_->attempt("ada", "192.0.2.1").count(), 0);
+  throttle_->succeeded("ada", "192.0.2.1");
+  int count = 0;
+  const auto name = [&] { return "user-" + std::to_string(count); };
+  while (count < 1000 && throttle_->attempt(name(), "192.0.2.1").count() == 0) ++count;
+  EXPECT_EQ(count, 50) << "her success took its own attempt back and no other";
+  EXPECT_GT(throttle_->attempt("bob", "192.0.2.1").count(), 0);
+  EXPECT_EQ(throttle_->attempt("ada", "192.0.2.1").count(), 0);
+  throttle_->succeeded("ada", "192.0.2.1");
+  EXPECT_GT(throttle_->attempt("bob", "192.0.2.1").count(), 0) << "she opens it for nobody";
+}
+
 TEST_P(LoginThrottleTest, S11CountsParallelGuessesOfAllReplicas) {
   std::atomic<int> let = 0;
   {

@@ -140,7 +140,8 @@ TEST_F(OidcLoginTest, SignsInWithCodePkceAndNonce) {
   EXPECT_EQ(user->scopes, std::vector<std::string>{"stratos.admin"});
   const auto row = sql_.tokens.findConsoleToken(result.user);
   EXPECT_EQ(row->authType, "OIDC");
-  EXPECT_FALSE(isRenewable(*row));
+  UaaClient uaa{network_};
+  EXPECT_FALSE(AuthSchemes{uaa}.isOAuth2(*row));
   EXPECT_EQ(row->metadata, "");
 }
 

@@ -1,7 +1,6 @@
-#include "stratos/auth/token_user.hpp"
-
 #include <gtest/gtest.h>
 
+#include "stratos/auth/auth_scheme.hpp"
 #include "support/scripted_transport.hpp"
 
 namespace stratos::auth {
@@ -23,9 +22,15 @@ store::TokenRecord tokenOf(const std::string& type, const std::string& access,
 const std::string kAdminJwt =
     jwt(R"({"user_id":"g1","user_name":"ann","scope":["cloud_controller.admin","x"]})");
 
+ConnectedUser userOf(const store::TokenRecord& token, std::string_view endpointType) {
+  test::ScriptedTransport transport{[](const auto&) { return http::ClientResponse{}; }};
+  UaaClient uaa{transport};
+  return AuthSchemes{uaa}.userOf(token, endpointType);
+}
+
 TEST(UserOfToken, ComesFromTheClaimsOfAJwt) {
   for (const char* type : {"OAuth2", "OIDC", "something-new"}) {
-    const ConnectedUser user = userOfToken(tokenOf(type, kAdminJwt, "r"), "cf");
+    const ConnectedUser user = userOf(tokenOf(type, kAdminJwt, "r"), "cf");
     EXPECT_EQ(user.guid, "g1");
     EXPECT_EQ(user.name, "ann");
     EXPECT_TRUE(user.admin);
@@ -34,29 +39,29 @@ TEST(UserOfToken, ComesFromTheClaimsOfAJwt) {
 }
 
 TEST(UserOfToken, IsAdministratorOnlyOfCloudFoundryAndOnlyByTheExactScope) {
-  EXPECT_FALSE(userOfToken(tokenOf("OAuth2", kAdminJwt, "r"), "k8s").admin);
+  EXPECT_FALSE(userOf(tokenOf("OAuth2", kAdminJwt, "r"), "k8s").admin);
   const std::string readOnly =
       jwt(R"({"user_id":"g","scope":["cloud_controller.admin_read_only"]})");
-  EXPECT_FALSE(userOfToken(tokenOf("OAuth2", readOnly, "r"), "cf").admin);
+  EXPECT_FALSE(userOf(tokenOf("OAuth2", readOnly, "r"), "cf").admin);
   const std::string parts = jwt(R"({"user_id":"g","scope":["cloud_controller.","admin"]})");
-  EXPECT_FALSE(userOfToken(tokenOf("OAuth2", parts, "r"), "cf").admin);
+  EXPECT_FALSE(userOf(tokenOf("OAuth2", parts, "r"), "cf").admin);
 }
 
 TEST(UserOfToken, IsTheKeptNameWhereTheTypeKeepsOne) {
   for (const char* type : {"HttpBasic", "creds", "Bearer", "Token"}) {
-    const ConnectedUser user = userOfToken(tokenOf(type, "dTpw", "bob"), "git");
+    const ConnectedUser user = userOf(tokenOf(type, "dTpw", "bob"), "git");
     EXPECT_EQ(user.guid, "bob") << type;
     EXPECT_EQ(user.name, "bob") << type;
     EXPECT_FALSE(user.admin);
     EXPECT_FALSE(user.scopes.has_value()) << type;
   }
-  EXPECT_EQ(userOfToken(tokenOf("none", "", ""), "x").guid, "none");
-  EXPECT_FALSE(userOfToken(tokenOf("none", "", ""), "x").scopes.has_value());
+  EXPECT_EQ(userOf(tokenOf("none", "", ""), "x").guid, "none");
+  EXPECT_FALSE(userOf(tokenOf("none", "", ""), "x").scopes.has_value());
 }
 
 TEST(UserOfToken, IsNeverTheSecretOfAnOpaqueToken) {
   for (const std::string& opaque : {std::string{"c0ffee-opaque"}, jwt(R"({"client_id":"c"})")}) {
-    const ConnectedUser user = userOfToken(tokenOf("OAuth2", opaque, "refresh"), "cf");
+    const ConnectedUser user = userOf(tokenOf("OAuth2", opaque, "refresh"), "cf");
     EXPECT_EQ(user.guid, "OAuth2");
     EXPECT_EQ(user.name, "OAuth2");
     EXPECT_EQ(user.scopes, Scopes{});
@@ -67,12 +72,12 @@ TEST(UserOfToken, IsTheSharedUserForSharedTokensEvenOpaqueOnes) {
   const std::string shared{kSharedUserGuid};
   for (const auto& token :
        {tokenOf("OAuth2", "opaque", "r", shared), tokenOf("HttpBasic", "dTpw", "bob", shared)}) {
-    const ConnectedUser user = userOfToken(token, "metrics");
+    const ConnectedUser user = userOf(token, "metrics");
     EXPECT_EQ(user.guid, shared);
     EXPECT_EQ(user.name, "system_shared");
     EXPECT_EQ(user.scopes, Scopes{});
   }
-  EXPECT_TRUE(userOfToken(tokenOf("OAuth2", kAdminJwt, "r", shared), "cf").admin)
+  EXPECT_TRUE(userOf(tokenOf("OAuth2", kAdminJwt, "r", shared), "cf").admin)
       << "the administrator's flag stays";
 }
 

@@ -52,6 +52,14 @@ TEST_F(RouterTest, CollapsesSlashesInFrontOfTheRestOnly) {
   EXPECT_EQ(ask("/pp/v1/proxy"), "/pp/v1/proxy/* *=");
 }
 
+TEST_F(RouterTest, ListsWhatItAnswers) {
+  route("GET", "/a/:id");
+  route("*", "/b/*");
+  ASSERT_EQ(router_.list().size(), 2U);
+  EXPECT_EQ(router_.list()[0].pattern, "/a/:id");
+  EXPECT_EQ(router_.list()[1].method, "*");
+}
+
 TEST_F(RouterTest, ATrailingSlashIsSignificant) {
   route("GET", "/a");
   route("GET", "/");

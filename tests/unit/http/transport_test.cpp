@@ -630,9 +630,14 @@ class TlsTransportTest : public ::testing::Test {
     valid_ = makeContext("good", "DNS:good.invalid,DNS:localhost,IP:127.0.0.1", 3600);
     otherName_ = makeContext("other", "DNS:other.invalid", 3600);
     expired_ = makeContext("expired", "IP:127.0.0.1", -60);
+    askingForOne_ = makeContext("asking", "IP:127.0.0.1", 3600);
+    SSL_CTX* raw = askingForOne_.context->sslContext();
+    SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    SSL_CTX_load_verify_locations(raw, (folder() / "asking.pem").c_str(), nullptr);
+    X509_STORE_set_flags(SSL_CTX_get_cert_store(raw), X509_V_FLAG_PARTIAL_CHAIN);
   }
   static void TearDownTestSuite() {
-    valid_ = otherName_ = expired_ = {};
+    valid_ = otherName_ = expired_ = askingForOne_ = {};
     std::error_code ignored;
     std::filesystem::remove_all(folder(), ignored);
   }
@@ -640,6 +645,7 @@ class TlsTransportTest : public ::testing::Test {
   struct Identity {
     Poco::Net::Context::Ptr context;
     std::string pem;
+    Secret key;
   };
 
   static const std::filesystem::path& folder() {
@@ -683,6 +689,11 @@ class TlsTransportTest : public ::testing::Test {
     Identity identity;
     identity.pem.assign(data, static_cast<std::size_t>(size));
     BIO_free(memory);
+    memory = BIO_new(BIO_s_mem());
+    PEM_write_bio_PrivateKey(memory, key, nullptr, nullptr, 0, nullptr, nullptr);
+    const long keySize = BIO_get_mem_data(memory, &data);
+    identity.key = Secret{std::string(data, static_cast<std::size_t>(keySize))};
+    BIO_free(memory);
     X509_free(certificate);
     EVP_PKEY_free(key);
     identity.context = new Poco::Net::Context(Poco::Net::Context::TLS_SERVER_USE, keyFile,
@@ -698,11 +709,13 @@ class TlsTransportTest : public ::testing::Test {
   static Identity valid_;
   static Identity otherName_;
   static Identity expired_;
+  static Identity askingForOne_;
 };
 
 TlsTransportTest::Identity TlsTransportTest::valid_;
 TlsTransportTest::Identity TlsTransportTest::otherName_;
 TlsTransportTest::Identity TlsTransportTest::expired_;
+TlsTransportTest::Identity TlsTransportTest::askingForOne_;
 
 TEST_F(TlsTransportTest, RefusesAnUnknownAuthority) {
   TestServer server(echo(), valid_.context);
@@ -749,6 +762,39 @@ TEST_F(TlsTransportTest, ChecksHostNamesEvenOnLoopback) {
   EXPECT_EQ(textOf(transport.send(
                 trusting(makeRequest(urlOf(right, "/", "https", "localhost")), valid_.pem))),
             "200 GET / ");
+}
+
+TEST_F(TlsTransportTest, ShowsAClientCertificateWhereOneIsAskedFor) {
+  const auto presented = [](TestServer& server, ClientIdentity identity) {
+    PooledTransport transport;
+    ClientRequest request = trusting(makeRequest(urlOf(server, "/", "https")), askingForOne_.pem);
+    request.trust.identity = std::move(identity);
+    return textOf(transport.send(std::move(request)));
+  };
+  TestServer server(echo(), askingForOne_.context);
+  EXPECT_EQ(presented(server, {askingForOne_.pem, askingForOne_.key}), "200 GET / ");
+  EXPECT_NE(presented(server, {}), "200 GET / ");
+  EXPECT_NE(presented(server, {valid_.pem, valid_.key}), "200 GET / ") << "not that authority's";
+}
+
+TEST_F(TlsTransportTest, DoesNotSendWithAClientCertificateThatCannotBeUsed) {
+  TestServer server(echo(), valid_.context);
+  PooledTransport transport;
+  for (const ClientIdentity& identity :
+       {ClientIdentity{valid_.pem, {}}, ClientIdentity{{}, valid_.key},
+        ClientIdentity{"no PEM", valid_.key}, ClientIdentity{valid_.pem, Secret{"no PEM"}},
+        ClientIdentity{valid_.pem, otherName_.key}}) {
+    ClientRequest request = trusting(makeRequest(urlOf(server, "/", "https")), valid_.pem);
+    request.trust.identity = identity;
+    try {
+      (void)transport.send(std::move(request));
+      ADD_FAILURE() << "it was sent";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::InvalidArgument);
+      EXPECT_EQ(std::string{error.what()}.find("the client certificate"), 0U) << error.what();
+    }
+  }
+  EXPECT_EQ(server.connections, 0);
 }
 
 TEST_F(TlsTransportTest, RefusesAnExpiredCertificate) {

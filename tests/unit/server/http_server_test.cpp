@@ -323,6 +323,28 @@ TEST_F(TlsServerTest, ServesOverTlsAndKeepsTheConnection) {
   EXPECT_EQ(server_->connections(), 1U);
 }
 
+TEST_F(TlsServerTest, S14OldVersionsOfTlsAreRefused) {
+  startTls();
+  using Poco::Net::Context;
+  const auto versionOf = [this](int version) {
+    const Context::Ptr context(new Context(Context::TLS_CLIENT_USE, "", Context::VERIFY_NONE));
+    SSL_CTX* const ssl = context->sslContext();
+    // As lenient as a client can be: what refuses is the server.
+    SSL_CTX_set_security_level(ssl, 0);
+    SSL_CTX_clear_options(ssl, SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1);
+    SSL_CTX_set_min_proto_version(ssl, version);
+    SSL_CTX_set_max_proto_version(ssl, version);
+    Poco::Net::SecureStreamSocket client(Poco::Net::SocketAddress("127.0.0.1", server_->port()),
+                                         context);
+    return exchange(client);
+  };
+  for (const int version : {TLS1_VERSION, TLS1_1_VERSION}) {
+    EXPECT_THROW(versionOf(version), Poco::Exception) << version;
+  }
+  EXPECT_THAT(versionOf(TLS1_2_VERSION), EndsWith("tls"));
+  EXPECT_THAT(versionOf(TLS1_3_VERSION), EndsWith("tls"));
+}
+
 TEST_F(TlsServerTest, GarbageInAHandshakeDisturbsNobodyElse) {
   startTls();
   Poco::Net::SecureStreamSocket before = connectTls();

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 
 #include "store_fixture.hpp"
@@ -100,6 +101,17 @@ TEST_P(LocalUserStoreTest, RecordsTheLoginInUtc) {
   EXPECT_EQ(
       database_->connect().queryOne("SELECT last_login FROM local_users")->timestamp("last_login"),
       at);
+}
+
+TEST_P(LocalUserStoreTest, ListsHowHashesWereMade) {
+  SqlLocalUserStore store(*database_);
+  EXPECT_TRUE(store.listHashKinds().empty());
+  for (const char* hash : {"$2a$12$abc", "$2a$14$abc", "$2a$12$xyz"}) {
+    EXPECT_TRUE(store.insertIfAbsent({UserId(hash), hash, hash, "", "s", "", ""}));
+  }
+  auto kinds = store.listHashKinds();
+  std::sort(kinds.begin(), kinds.end());
+  EXPECT_EQ(kinds, (std::vector<std::string>{"$2a$12$", "$2a$14$"}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Dialects, SettingsStoreTest, bothDialects(), dialectName);

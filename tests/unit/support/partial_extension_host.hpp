@@ -13,6 +13,7 @@ namespace stratos::test {
 class PartialExtensionHost : public ExtensionHost {
  public:
   void addEndpointType(std::unique_ptr<endpoint::EndpointType>) override { fail(); }
+  void addAuthScheme(std::string, std::unique_ptr<auth::AuthScheme>) override { fail(); }
   void addRoute(RouteAccess, std::string, std::string, http::HandlerFunction) override { fail(); }
   void addInfo(InfoContribution) override { fail(); }
   std::shared_ptr<auth::LoginService> login() override { fail(); }

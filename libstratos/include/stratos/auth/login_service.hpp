@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -7,6 +8,7 @@
 #include <string_view>
 
 #include "stratos/auth/connected_user.hpp"
+#include "stratos/auth/password_checker.hpp"
 #include "stratos/auth/token_provider.hpp"
 #include "stratos/auth/uaa_client.hpp"
 #include "stratos/base/clock.hpp"
@@ -77,6 +79,7 @@ struct LocalLoginOptions {
   std::string userScope = "stratos.admin";   ///< Scope that a user needs in order to sign in.
   std::string adminScope = "stratos.admin";  ///< Scope that makes an administrator.
   int hashCost = 12;
+  PasswordCheckerOptions passwords = {};
 };
 
 /// Sign-in with users of the console's own table.
@@ -99,11 +102,16 @@ class STRATOS_EXPORT LocalLogin final : public LoginService {
                                     Deadline deadline) override;
 
  private:
+  [[nodiscard]] int greatestCost(const std::string& hash);
+
   store::LocalUserStore& users_;
   const Clock& clock_;
   Random& random_;
   LogSink& log_;
   LocalLoginOptions options_;
+  PasswordChecker passwords_;
+  /// Of all hashes that were seen; 0 before the first sign-in.
+  std::atomic<int> greatestCost_ = 0;
 };
 
 /// Sign-in with a UAA by password grant.

@@ -19,7 +19,8 @@ struct LoginThrottleOptions {
   bool enabled = true;
   /// Of one account from one address.
   ThrottleLimit pair{5, std::chrono::minutes{15}};
-  /// Of one address (IPv6: its /64 network) for whatever account.
+  /// Of one address (IPv6: its /64 network) for all accounts that never signed in from there, so
+  /// that nobody keeps out who shares it: an office, a proxy.
   ThrottleLimit address{50, std::chrono::minutes{15}};
   /// Of one account from all addresses from which it never signed in: short, so that strangers
   /// cannot lock somebody out.

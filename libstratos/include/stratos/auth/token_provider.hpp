@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "stratos/auth/auth_scheme.hpp"
 #include "stratos/auth/uaa_client.hpp"
 #include "stratos/base/clock.hpp"
 #include "stratos/base/deadline.hpp"
@@ -75,6 +76,10 @@ class STRATOS_EXPORT TokenProvider {
   TokenProvider(const TokenProvider&) = delete;
   TokenProvider& operator=(const TokenProvider&) = delete;
 
+  /// How each kind of token is used and renewed. Additions come before the first get().
+  [[nodiscard]] AuthSchemes& schemes() noexcept;
+  [[nodiscard]] const AuthSchemes& schemes() const noexcept;
+
   /// The token to send now; refreshes it first when it is stale. A caller that waits for another
   /// one's refresh blocks until `deadline` at most; the one that makes it until
   /// TokenProviderOptions::refreshTimeout, and twice that when another process dies meanwhile.
@@ -96,16 +101,5 @@ class STRATOS_EXPORT TokenProvider {
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-/// The UAA that renews the tokens of an endpoint, with the endpoint's own client and trust.
-[[nodiscard]] STRATOS_EXPORT UaaTarget uaaOf(const store::EndpointRecord& endpoint);
-
-/// True for the kinds of token that an authorization server can renew.
-[[nodiscard]] STRATOS_EXPORT bool isRenewable(const store::TokenRecord& token);
-
-/// The value of the Authorization field for a token, by its auth type; empty for `none`. The scheme
-/// words are lower case, as endpoints have always got them. Throws Error(Internal) when a stored
-/// value is not what its auth type says.
-[[nodiscard]] STRATOS_EXPORT std::string authorizationHeader(const store::TokenRecord& token);
 
 }  // namespace stratos::auth

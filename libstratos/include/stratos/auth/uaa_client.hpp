@@ -68,9 +68,12 @@ class STRATOS_EXPORT UaaClient {
   /// Refresh (RFC 6749 section 6).
   [[nodiscard]] GrantResult refresh(const UaaTarget& uaa, const Secret& refreshToken,
                                     Deadline deadline);
+  /// Client credentials (RFC 6749 section 4.4): a token of the target's client itself. A refused
+  /// client is ClientRefused.
+  [[nodiscard]] GrantResult clientCredentialsGrant(const UaaTarget& uaa, Deadline deadline);
 
  private:
-  enum class Grant { Password, Code, Refresh };
+  enum class Grant { Password, Code, Refresh, Client };
   [[nodiscard]] GrantResult request(const UaaTarget& uaa, Grant kind, const Secret& credential,
                                     const std::string& form, Deadline deadline);
   http::Transport& transport_;

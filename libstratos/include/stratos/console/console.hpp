@@ -12,6 +12,7 @@
 #include "stratos/crypto/token_cipher.hpp"
 #include "stratos/db/database.hpp"
 #include "stratos/http/message.hpp"
+#include "stratos/http/router.hpp"
 #include "stratos/http/transport.hpp"
 
 namespace stratos {
@@ -46,6 +47,10 @@ class STRATOS_EXPORT Console final : public http::Handler {
 
   /// Never throws: every failure becomes a response.
   [[nodiscard]] http::Response handle(http::Request& request) override;
+
+  /// The routes that are there, those of extensions included: what an operator or a test has to
+  /// look at. Paths that none of them names are answered as unknown, or by the front end.
+  [[nodiscard]] const std::vector<http::RouteName>& routes() const noexcept;
 
   /// Deletes expired sessions and leases, and makes the cipher follow a store::Rekeyer of another process;
   /// call it every few minutes. Throws Error when the database cannot be asked or needs a key that

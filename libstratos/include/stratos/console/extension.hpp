@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "stratos/auth/auth_scheme.hpp"
 #include "stratos/auth/connected_user.hpp"
 #include "stratos/auth/login_service.hpp"
 #include "stratos/auth/login_throttle.hpp"
@@ -56,6 +57,8 @@ class STRATOS_EXPORT ExtensionHost {
   virtual ~ExtensionHost() = default;
 
   virtual void addEndpointType(std::unique_ptr<endpoint::EndpointType> type) = 0;
+  /// Says how tokens with that `auth_type` are used and renewed: see AuthSchemes::add().
+  virtual void addAuthScheme(std::string authType, std::unique_ptr<auth::AuthScheme> scheme) = 0;
   /// Adds a route below /pp/v1 or /api/v1, behind the console's own steps.
   virtual void addRoute(RouteAccess access, std::string method, std::string pattern,
                         http::HandlerFunction handler) = 0;

@@ -19,7 +19,5 @@ inline constexpr std::size_t kMaxPasswordBytes = 72;
 /// True when `hash` (any of $2a$, $2b$, $2y$) was made from `password`. An unreadable hash is
 /// false.
 [[nodiscard]] STRATOS_EXPORT bool verifyPassword(const Secret& password, const std::string& hash);
-/// Takes as long as verifying a hash of that cost, and fails: for users that do not exist.
-STRATOS_EXPORT void verifyNothing(const Secret& password, int cost = 12);
 
 }  // namespace stratos::crypto

@@ -21,6 +21,12 @@ using Pipeline = std::vector<Middleware>;
 /// `handler` behind `steps`, the first of which sees the request first.
 [[nodiscard]] STRATOS_EXPORT HandlerFunction wrap(Pipeline steps, HandlerFunction handler);
 
+/// What a router answers: one of its patterns. A value.
+struct RouteName {
+  std::string method;  ///< "*" for any.
+  std::string pattern;
+};
+
 /// Finds the handler for method and path.
 ///
 /// A pattern is a path whose segments are fixed (`api_keys`), parameters (`:id`) or, at its end,
@@ -39,6 +45,8 @@ class STRATOS_EXPORT Router final : public Handler {
   /// Adds a route; `method` may be "*" for any. Throws Error(AlreadyExists) when the same pair is
   /// there already, Error(InvalidArgument) when the pattern is malformed.
   void add(std::string method, std::string pattern, HandlerFunction handler);
+  /// Every route, in the order in which they were added.
+  [[nodiscard]] const std::vector<RouteName>& list() const noexcept { return names_; }
   /// Answers what no route matches; the default is an empty 404.
   void setFallback(HandlerFunction handler);
 
@@ -49,6 +57,7 @@ class STRATOS_EXPORT Router final : public Handler {
  private:
   struct Node;
   std::unique_ptr<Node> root_;
+  std::vector<RouteName> names_;
   HandlerFunction fallback_;
 };
 

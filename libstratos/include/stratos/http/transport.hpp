@@ -1,26 +1,43 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "stratos/base/deadline.hpp"
 #include "stratos/base/export.hpp"
+#include "stratos/base/secret.hpp"
 #include "stratos/base/url.hpp"
 #include "stratos/http/body.hpp"
 #include "stratos/http/headers.hpp"
 
 namespace stratos::http {
 
-/// Which certificates a call accepts. A value; connections are pooled per (scheme, host, port,
-/// trust).
+/// Whom a call shows itself as in the TLS handshake (RFC 8446 section 4.4.2): a certificate chain
+/// in PEM and its private key in PEM, not encrypted. Empty: nobody.
+struct STRATOS_EXPORT ClientIdentity {
+  std::string certificatePem;
+  Secret keyPem;
+
+  [[nodiscard]] bool empty() const noexcept { return certificatePem.empty() && keyPem.empty(); }
+  friend bool operator==(const ClientIdentity&, const ClientIdentity&) = default;
+  /// An order for look-ups.
+  friend STRATOS_EXPORT std::strong_ordering operator<=>(const ClientIdentity& a,
+                                                         const ClientIdentity& b) noexcept;
+};
+
+/// Which certificates a call accepts, and which it shows. A value; connections are pooled per
+/// (scheme, host, port, trust).
 struct TrustPolicy {
   /// Accept any certificate. Only for endpoints that their administrator registered so.
   bool skipVerification = false;
   /// PEM certificates trusted in addition to the system's roots. When set, verification stays on
   /// unless `skipVerification` is set.
   std::string caCertificatePem;
+  /// One that cannot be used is a request that cannot be sent.
+  ClientIdentity identity = {};
 
   friend bool operator==(const TrustPolicy&, const TrustPolicy&) = default;
   friend auto operator<=>(const TrustPolicy&, const TrustPolicy&) = default;

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "stratos/base/clock.hpp"
 #include "stratos/base/export.hpp"
@@ -33,6 +34,9 @@ class STRATOS_EXPORT LocalUserStore {
   /// Writes e-mail, given and family name of user.id.
   virtual void updateProfile(const LocalUser& user) = 0;
   virtual void updatePassword(const UserId& id, const std::string& passwordHash) = 0;
+  /// The first characters of the users' password hashes, each once: `$2a$12$` says how they were
+  /// made.
+  [[nodiscard]] virtual std::vector<std::string> listHashKinds() = 0;
 };
 
 /// Inserts unless the name is taken, in the caller's transaction; returns whether it did.
@@ -48,6 +52,7 @@ class STRATOS_EXPORT SqlLocalUserStore final : public LocalUserStore {
   void recordLogin(const UserId& id, TimePoint at) override;
   void updateProfile(const LocalUser& user) override;
   void updatePassword(const UserId& id, const std::string& passwordHash) override;
+  [[nodiscard]] std::vector<std::string> listHashKinds() override;
 
  private:
   db::Database& database_;

@@ -1,8 +1,9 @@
 #include <gtest/gtest.h>
 
-#include "stratos/auth/token_provider.hpp"
+#include "stratos/auth/auth_scheme.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
+#include "support/scripted_transport.hpp"
 
 namespace stratos::auth {
 namespace {
@@ -15,7 +16,21 @@ store::TokenRecord tokenOf(const std::string& type, const std::string& text) {
   return token;
 }
 
-TEST(AuthorizationHeader, HasTheSchemeOfTheAuthTypeInLowerCase) {
+class AuthSchemesTest : public ::testing::Test {
+ protected:
+  std::string authorizationHeader(const store::TokenRecord& token) {
+    return schemes_.of(token).credential(token).authorization;
+  }
+  bool isRenewable(const store::TokenRecord& token) {
+    return schemes_.of(token).isRenewable(token);
+  }
+
+  test::ScriptedTransport transport_{[](const auto&) { return http::ClientResponse{}; }};
+  UaaClient uaa_{transport_};
+  AuthSchemes schemes_{uaa_};
+};
+
+TEST_F(AuthSchemesTest, HasTheSchemeOfTheAuthTypeInLowerCase) {
   EXPECT_EQ(authorizationHeader(tokenOf("OAuth2", "abc")), "bearer abc");
   EXPECT_EQ(authorizationHeader(tokenOf("OIDC", "abc")), "bearer abc");
   EXPECT_EQ(authorizationHeader(tokenOf("k8s-token", "abc")), "bearer abc");
@@ -27,7 +42,7 @@ TEST(AuthorizationHeader, HasTheSchemeOfTheAuthTypeInLowerCase) {
   EXPECT_EQ(authorizationHeader(tokenOf("none", "anything")), "");
 }
 
-TEST(AuthorizationHeader, RefusesValuesThatAreNotWhatTheirTypeSays) {
+TEST_F(AuthSchemesTest, RefusesValuesThatAreNotWhatTheirTypeSays) {
   for (const auto& token : {tokenOf("Bearer", "not base64!"), tokenOf("Token", "x"),
                             tokenOf("Bearer", toBase64("a\r\nX-Evil: 1")),
                             tokenOf("OAuth2", "a\nb"), tokenOf("HttpBasic", "a\tb")}) {
@@ -41,13 +56,13 @@ TEST(AuthorizationHeader, RefusesValuesThatAreNotWhatTheirTypeSays) {
   }
 }
 
-TEST(AuthorizationHeader, NeverHoldsThePrivateKeyOfAClientCertificate) {
+TEST_F(AuthSchemesTest, NeverSendsThePrivateKeyOfAClientCertificate) {
   for (const char* type : {"kube-cert-auth", "kubeconfig-az"}) {
     EXPECT_THROW((void)authorizationHeader(tokenOf(type, R"({"certKey":"KEY"})")), Error) << type;
   }
 }
 
-TEST(IsRenewable, CoversOnlyKindsWhoseSecondColumnIsARefreshTokenOfTheEndpointsServer) {
+TEST_F(AuthSchemesTest, RenewsOnlyKindsWhoseSecondColumnIsARefreshTokenOfTheEndpointsServer) {
   EXPECT_TRUE(isRenewable(tokenOf("OAuth2", "")));
   EXPECT_TRUE(isRenewable(tokenOf("something-new", "")));
   for (const char* type :
