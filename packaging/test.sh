@@ -13,8 +13,9 @@ Installs what the tests need (Debian packages, with sudo unless you are root), s
 PostgreSQL for them, builds in build/dev with AddressSanitizer and UndefinedBehaviorSanitizer, and
 runs ctest. PostgreSQL is stopped and removed at the end.
 
-Without arguments it also builds with ThreadSanitizer and runs the tests labelled "tsan", and
-builds optimised and runs every benchmark once ("bench").
+Without arguments it also builds with ThreadSanitizer and runs the tests labelled "tsan", builds
+optimised and runs every benchmark once ("bench"), and lets libFuzzer make inputs up for 15 seconds
+per target ("fuzz"; where Clang 14 can be had).
 
 With arguments only the first build is made and they are handed to ctest:
   packaging/test.sh -L broker          the tests with that label
@@ -114,6 +115,9 @@ fi
 # An OpenID Connect provider runs on it in the tests.
 command -v node >/dev/null || packages+=(nodejs npm)
 installPackages "${packages[@]}"
+if (($# == 0)) && apt-cache show clang-14 >/dev/null 2>&1; then
+  installPackages clang-14 libclang-rt-14-dev
+fi
 installPostgres
 
 trap stopPostgres EXIT
@@ -125,6 +129,11 @@ failed=()
 if (($# == 0)); then
   { build tsan tests_tsan && ctest --preset tsan -j "$kJobs"; } || failed+=(tsan)
   { build release bench/all && ctest --preset release -L bench; } || failed+=(bench)
+  if command -v clang++-14 >/dev/null; then
+    { build fuzz && ctest --preset fuzz; } || failed+=(fuzz)
+  else
+    warn "no Clang 14: the fuzz targets only replay their corpus"
+  fi
   ((${#failed[@]} == 0)) || warn "failed so far: ${failed[*]}"
 fi
 build dev || die "the build failed"

@@ -160,13 +160,16 @@ std::jthread startCipherRefresh(db::Database& database, const crypto::TokenCiphe
 }
 
 // The wizard stores what it asks for in the database, where any replica finds it.
-void prepareSetup(SetupOptions& setup, const LookupChain& chain, store::SettingsStore& stored,
-                  const crypto::TokenCipher& cipher, Random& random, LogSink& log) {
-  setup.load = [chain, &stored] {
+void prepareSetup(SetupOptions& setup, const ServerConfig& config, const LookupChain& chain,
+                  store::SettingsStore& stored, const crypto::TokenCipher& cipher, Random& random,
+                  LogSink& log) {
+  setup.load = [&config, chain, &stored] {
     LookupChain fresh = chain;
     fresh.setDatabase(stored.configGroup("env"), &mayComeFromDatabase);
     Warnings warnings;
-    return loadSignIn(Settings(fresh), warnings);
+    auto signIn = loadSignIn(Settings(fresh), warnings);
+    if (signIn) refuseOpenConsole(config, *signIn);
+    return signIn;
   };
   setup.code = obtainSetupCode(stored, cipher, random);
   // This line is the one place where the code is meant to be read.
@@ -216,7 +219,7 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   ConsoleOptions options = loadConsoleOptions(settings, warnings);
   warn(log, warnings);
   refuseOpenConsole(config, options.signIn);
-  if (options.setup) prepareSetup(*options.setup, chain, stored, cipher, random, log);
+  if (options.setup) prepareSetup(*options.setup, config, chain, stored, cipher, random, log);
   options.session.secret = obtainSessionSecret(options.session.secret, stored, cipher, random, log);
   if (!options.setup) {
     stratos::log(log, LogLevel::Info, "sign-in",

@@ -111,6 +111,7 @@ TEST_P(AttackTest, S22ForwardedFieldsOfStrangersAreNotBelieved) {
                       {"X-Real-Ip", "203.0.113.9"},
                       {"Forwarded", "for=203.0.113.9"}}),
             "10.0.0.5");
+  EXPECT_EQ(t().log.linesWith("is not trusted").size(), 1U) << "the operator learns of it once";
   trust({"10.0.0.0/24"});
   EXPECT_EQ(remoteOf({{"X-Forwarded-For", "203.0.113.9"}}), "203.0.113.9");
   EXPECT_EQ(remoteOf({{"X-Forwarded-For", "127.0.0.1, 203.0.113.9, 10.0.0.7"}}), "203.0.113.9")

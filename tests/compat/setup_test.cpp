@@ -1,7 +1,10 @@
 #include "console_fixture.hpp"
 
+#include <atomic>
+#include <future>
 #include <thread>
 
+#include "stratos/base/error.hpp"
 #include "stratos/crypto/password_hash.hpp"
 #include "stratos/store/settings_store.hpp"
 #include "stratos/store/user_store.hpp"
@@ -149,18 +152,23 @@ TEST_P(SetupTest, SaysWhatIsWrong) {
       {{{"uaa_endpoint", "http://127.0.0.1:1"}}, "cannot be used"},
       {{{"uaa_endpoint", ""}}, "http or https"},
       {{{"uaa_endpoint", "file:///etc/passwd"}}, "http or https"},
+      {{{"uaa_endpoint", "https://user@uaa.example"}}, "neither a user nor a query"},
+      {{{"uaa_endpoint", "https://uaa.example/?a=b"}}, "neither a user nor a query"},
       {{{"password", "wrong"}}, "refuses the user"},
       {{{"console_client_secret", "wrong"}}, "client"},
       {{{"skip_ssl_validation", ""}}, "skip_ssl_validation"},
       {{{"use_sso", "maybe"}}, "use_sso"}};
   for (const auto& [change, part] : wrong) {
     for (const char* route : {kCheck, kSave}) {
+      t().clock.advance(24h);  // Tries that fail are slowed down.
       const Answer answer = browser.postForm(route, uaaForm(change));
       EXPECT_EQ(answer.status, 400) << part;
       EXPECT_THAT(answer.body, HasSubstr(part));
     }
   }
+  t().clock.advance(24h);
   EXPECT_EQ(browser.postForm(kSave, uaaForm({{"console_admin_scope", ""}})).status, 400);
+  EXPECT_THAT(browser.postForm(kSave, localForm("7 bytes")).body, HasSubstr("at least 8"));
   EXPECT_EQ(browser.postForm(kSave, localForm(std::string(73, 'x'))).status, 400);
   EXPECT_EQ(
       browser
@@ -185,6 +193,106 @@ TEST_P(SetupTest, AsksForThePasswordOfAnAdminWhoExists) {  // B11
   EXPECT_EQ(storedSettings(), 0U);
   EXPECT_EQ(browser.postForm(kSave, localForm("the-old-one")).status, 200);
   EXPECT_EQ(t().userGuid(browser), "u-1");
+}
+
+TEST_P(SetupTest, RefusesAnAdminWhoWouldAdministerNothing) {  // B11
+  Browser browser = owner();
+  store::SqlLocalUserStore users(*t().database);
+  users.insertIfAbsent({.id = UserId{"u-1"},
+                        .name = "admin",
+                        .passwordHash = crypto::hashPassword(Secret{kNewPassword}, t().random, 4),
+                        .email = "",
+                        .scope = "stratos.reader",
+                        .givenName = "",
+                        .familyName = ""});
+  const Answer answer = browser.postForm(kSave, localForm());
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_THAT(answer.body, HasSubstr("no administrator"));
+  EXPECT_EQ(storedSettings(), 0U);
+}
+
+TEST_P(SetupTest, TriesTheClientWhereNoUserIsGiven) {
+  Browser browser = owner();
+  for (const char* sso : {"false", "true"}) {
+    const Answer answer = browser.postForm(
+        kSave, uaaForm({{"username", ""}, {"console_client_secret", "wrong"}, {"use_sso", sso}}));
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_THAT(answer.body, HasSubstr("client"));
+  }
+  EXPECT_EQ(
+      browser.postForm(kSave, uaaForm({{"username", ""}, {"uaa_endpoint", "http://127.0.0.1:1"}}))
+          .status,
+      400);
+  EXPECT_EQ(storedSettings(), 0U);
+  EXPECT_EQ(browser.postForm(kSave, uaaForm({{"username", ""}})).status, 200);
+  EXPECT_EQ(browser.login(kAdminUser, kAdminPassword).status, 200);
+}
+
+TEST_P(SetupTest, B1NamesACertificateThatNobodyTrusts) {
+  testing::SimulatedFoundation foundation;
+  Browser browser = owner();
+  Fields form = uaaForm({{"uaa_endpoint", foundation.uaa().url()},
+                         {"console_client", "cf"},
+                         {"console_client_secret", ""},
+                         {"username", "admin"},
+                         {"password", "admin"}});
+  const Answer refused = browser.postForm(kCheck, form);
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(jsonAt(refused.body, "error"), HasSubstr("certificate"));
+  for (auto& [name, value] : form) {
+    if (name == "skip_ssl_validation") value = "true";
+  }
+  EXPECT_EQ(browser.postForm(kCheck, form).status, 200);
+}
+
+TEST_P(SetupTest, StaysClosedWhileTheSettingsCannotBeReadAndSaysSoOnce) {
+  int looks = 0;
+  bool isAway = true;
+  ConsoleOptions away = options();
+  away.setup->load = [&]() -> std::optional<SignInOptions> {
+    ++looks;
+    if (isAway) throw Error(ErrorCode::Unavailable, "the database is away");
+    return std::nullopt;
+  };
+  t().start(std::move(away));
+  Browser browser = t().browser();
+  constexpr int kSeconds = 5;
+  for (int second = 0; second < kSeconds; ++second) {
+    t().clock.advance(1s);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(browser.verify().status, 503);
+  }
+  EXPECT_EQ(looks, kSeconds) << "once a second, however many ask";
+  const auto said = [&] {
+    return t().log.linesWith("the settings of the set-up cannot be read").size();
+  };
+  EXPECT_EQ(said(), 1U);
+  isAway = false;
+  EXPECT_EQ(verifyLater(browser).status, 503);
+  isAway = true;
+  EXPECT_EQ(verifyLater(browser).status, 503);
+  EXPECT_EQ(said(), 2U) << "another outage is said again";
+}
+
+TEST_P(SetupTest, HoldsUpOneRequestWhileTheSettingsAreRead) {
+  std::promise<void> reached;
+  std::promise<void> goOn;
+  std::atomic<int> looks{0};
+  ConsoleOptions slow = options();
+  slow.setup->load = [&]() -> std::optional<SignInOptions> {
+    if (looks.fetch_add(1) == 0) {
+      reached.set_value();
+      goOn.get_future().wait();
+    }
+    return load();
+  };
+  t().start(std::move(slow));
+  Browser first = t().browser();
+  std::jthread waiting([&] { EXPECT_EQ(first.verify().status, 503); });
+  reached.get_future().wait();
+  Browser second = t().browser();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(verifyLater(second).status, 503);
+  EXPECT_EQ(looks.load(), 1);
+  goOn.set_value();
 }
 
 TEST_P(SetupTest, NoticesWhatAnotherReplicaHasSetUp) {
@@ -263,6 +371,88 @@ TEST_P(SetupAttackTest, S10OfTwoWhoSaveAtOnceOneWins) {
     EXPECT_EQ(browser.login("admin", "password-" + std::to_string(i)).status,
               statuses[i] == 200 ? 200 : 401);
   }
+}
+
+TEST_P(SetupAttackTest, S10OfTwoReplicasThatSaveAtOnceOneWins) {
+  constexpr std::size_t kReplicas = 3;
+  std::vector<std::unique_ptr<db::Database>> databases;
+  std::vector<std::unique_ptr<Console>> consoles;
+  std::vector<std::unique_ptr<Browser>> browsers;
+  std::vector<int> statuses(kReplicas);
+  for (std::size_t i = 0; i < kReplicas; ++i) {
+    databases.push_back(t().place.open());
+    consoles.push_back(
+        std::make_unique<Console>(options(),
+                                  ConsoleEnvironment{*databases[i], t().cipher, t().transport,
+                                                     t().clock, t().random, t().log},
+                                  std::vector<std::unique_ptr<Extension>>{}));
+    browsers.push_back(std::make_unique<Browser>(*consoles[i], t().clock, t().vault));
+    browsers[i]->get(std::string{"/pp/v1/setup?code="} + kCode);
+  }
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < kReplicas; ++i) {
+      threads.emplace_back([&, i] {
+        statuses[i] =
+            browsers[i]->postForm(kSave, localForm("password-" + std::to_string(i))).status;
+      });
+    }
+  }
+  EXPECT_EQ(std::count(statuses.begin(), statuses.end(), 200), 1);
+  EXPECT_EQ(std::count(statuses.begin(), statuses.end(), 503), kReplicas - 1);
+  t().clock.advance(2s);
+  for (auto& browser : browsers) {
+    for (std::size_t i = 0; i < kReplicas; ++i) {
+      EXPECT_EQ(browser->login("admin", "password-" + std::to_string(i)).status,
+                statuses[i] == 200 ? 200 : 401);
+    }
+  }
+}
+
+TEST_P(SetupAttackTest, S10TheCheckFollowsNoRedirect) {
+  testing::FakeUpstream inner;
+  testing::FakeUpstream outer;
+  outer.handle("/", [&](const testing::ReceivedRequest&) {
+    testing::Reply reply = plainReply(307, "");
+    reply.headers.emplace_back("Location", inner.url() + "/oauth/token");
+    return reply;
+  });
+  Browser browser = owner();
+  for (const char* route : {kCheck, kSave}) {
+    EXPECT_EQ(browser.postForm(route, uaaForm({{"uaa_endpoint", outer.url()}})).status, 400);
+  }
+  EXPECT_EQ(outer.requestCount(), 2U);
+  EXPECT_EQ(inner.connectionCount(), 0U);
+}
+
+TEST_P(SetupAttackTest, S10TriesThatFailAreSlowedDown) {
+  Browser browser = owner();
+  const Fields wrong = uaaForm({{"password", "wrong"}});
+  const int freeTries = auth::LoginThrottleOptions{}.pair.freeFailures;
+  for (int i = 0; i < freeTries; ++i) EXPECT_EQ(browser.postForm(kCheck, wrong).status, 400);
+  const auto asked = t().uaa().server().requestCount();
+  for (const char* route : {kCheck, kSave}) {
+    const Answer answer = browser.postForm(route, uaaForm());
+    EXPECT_EQ(answer.status, 429);
+    EXPECT_EQ(answer.header("Retry-After"), "1");
+  }
+  EXPECT_EQ(t().uaa().server().requestCount(), asked);
+  t().clock.advance(1s);
+  EXPECT_EQ(browser.postForm(kCheck, uaaForm()).status, 200) << "who is right only has to wait";
+}
+
+TEST_P(SetupAttackTest, S10ATrustedProxyOnThisMachineIsNotThisMachine) {
+  ConsoleOptions behindProxy = options();
+  behindProxy.trustedProxies = {*IpNetwork::parse("127.0.0.1")};
+  t().start(std::move(behindProxy));
+  http::Request request;
+  request.method = "POST";
+  request.target = kSave;
+  request.peerAddress = "127.0.0.1";
+  request.headers = {{"Host", "localhost"}, {"Content-Type", "application/x-www-form-urlencoded"}};
+  request.body = http::Body{std::string{"local_admin_password="} + kNewPassword};
+  EXPECT_EQ(t().console().handle(request).status, 403);
+  EXPECT_EQ(storedSettings(), 0U);
 }
 
 TEST_P(SetupAttackTest, S12OtherSitesCannotSetUp) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "cloud_roles.hpp"
 #include "json.hpp"
 #include "stratos/base/annotations.hpp"
 #include "stratos/base/encoding.hpp"
@@ -137,6 +138,10 @@ class FakeCloudController::Impl {
   Json toV3(Kind kind, const Record& record) const;
   Json toV2(const KindInfo& kind, const Record& record) const;
   Record* find(Kind kind, const std::string& guid) STRATOS_REQUIRES(mutex_);
+  std::string organizationOf(const std::string& space) STRATOS_NO_THREAD_SAFETY_ANALYSIS {
+    const Record* found = find(Kind::Space, space);
+    return found == nullptr ? std::string{} : found->organization;
+  }
   /// The refusal, when the request's token is not good enough.
   std::optional<Reply> authorize(const ReceivedRequest& request, bool mayBeAbsent);
 
@@ -159,6 +164,10 @@ class FakeCloudController::Impl {
   std::map<Kind, std::vector<Record>> records_ STRATOS_GUARDED_BY(mutex_);
   std::map<std::string, int> jobs_ STRATOS_GUARDED_BY(mutex_);  ///< How often each was asked for.
   std::uint64_t unauthorized_ STRATOS_GUARDED_BY(mutex_) = 0;
+  CloudRoles roles_ STRATOS_GUARDED_BY(mutex_){[this](const std::string& space) {
+    // Asked while the mutex is held by the request that roles_ answers.
+    return organizationOf(space);
+  }};
   FakeUpstream server_;
 };
 
@@ -261,7 +270,11 @@ Reply FakeCloudController::Impl::dispatch(const ReceivedRequest& request) {
     }
   }
   if (auto refusal = authorize(request, false)) return *std::move(refusal);
+  const auto caller = uaa_.findAccessToken(bearerToken(request).value_or(""));
   const MutexLock lock(mutex_);
+  if (auto answer = caller ? roles_.handle(request, parts, *caller) : std::nullopt) {
+    return *std::move(answer);
+  }
   Reply reply = parts[0] == "v2"   ? v2(request, parts)
                 : parts[0] == "v3" ? v3(request, parts)
                                    : v3Error(404, 10000, "CF-NotFound", "Unknown request");
@@ -767,6 +780,33 @@ std::uint64_t FakeCloudController::unauthorizedCount() const {
 std::size_t FakeCloudController::appCount() const {
   const MutexLock lock(impl_->mutex_);
   return impl_->records_.at(Kind::App).size();
+}
+
+std::string FakeCloudController::organizationGuid(std::size_t index) const {
+  const MutexLock lock(impl_->mutex_);
+  return impl_->records_.at(Kind::Organization).at(index).guid;
+}
+
+std::string FakeCloudController::spaceGuid(std::size_t index) const {
+  const MutexLock lock(impl_->mutex_);
+  return impl_->records_.at(Kind::Space).at(index).guid;
+}
+
+void FakeCloudController::addRole(const std::string& type, const std::string& target,
+                                  const std::string& user) {
+  const MutexLock lock(impl_->mutex_);
+  impl_->roles_.add(type, target, user);
+}
+
+bool FakeCloudController::hasRole(const std::string& type, const std::string& target,
+                                  const std::string& user) const {
+  const MutexLock lock(impl_->mutex_);
+  return impl_->roles_.has(type, target, user);
+}
+
+bool FakeCloudController::hasUser(const std::string& user) const {
+  const MutexLock lock(impl_->mutex_);
+  return impl_->roles_.hasUser(user);
 }
 
 std::string FakeCloudController::appGuid(std::size_t index) const {

@@ -200,6 +200,7 @@ class FakeUaa::Impl {
     route("/check_token", &Impl::introspect);
     route("/userinfo", &Impl::userInfo);
     route("/Users/", &Impl::scimUser);
+    route("/invite_users", &Impl::inviteUsers);
     route("/info", &Impl::info);
     server_.setUnauthorizedReply([](const ReceivedRequest&) {
       return errorReply(401, "invalid_token", "The token expired, was revoked, or is unknown");
@@ -221,6 +222,7 @@ class FakeUaa::Impl {
   Reply introspect(const ReceivedRequest& request);
   Reply userInfo(const ReceivedRequest& request);
   Reply scimUser(const ReceivedRequest& request);
+  Reply inviteUsers(const ReceivedRequest& request);
   Reply changeScimUser(const ReceivedRequest& request, UaaUser& user) STRATOS_REQUIRES(mutex_);
   Reply changePassword(const ReceivedRequest& request, UaaUser& user) STRATOS_REQUIRES(mutex_);
   void revokeTokensOf(const UaaUser& user) STRATOS_REQUIRES(mutex_);
@@ -776,6 +778,51 @@ Reply FakeUaa::Impl::changePassword(const ReceivedRequest& request, UaaUser& use
   user.password = body.contains("password") ? body.at("password") : "";
   revokeTokensOf(user);
   return jsonReply(200, Json::object({{"status", "ok"}, {"message", "password updated"}}).dump());
+}
+
+Reply FakeUaa::Impl::inviteUsers(const ReceivedRequest& request) {
+  const MutexLock lock(mutex_);
+  const AccessRecord* caller = findBearer(request);
+  if (caller == nullptr) return errorReply(401, "invalid_token", "Bearer token required");
+  if (!caller->info.hasScope("scim.invite")) {
+    return errorReply(403, "insufficient_scope", "Insufficient scope for this resource");
+  }
+  const std::string redirect = request.queryValue("redirect_uri").value_or("");
+  if (request.method != "POST" || redirect.empty()) {
+    return errorReply(400, "invalid_request", "Required parameter 'redirect_uri' is not present");
+  }
+  std::vector<std::string> emails;
+  try {
+    emails = parseStrings(request.body, "emails");
+  } catch (const Error&) {
+    return errorReply(400, "invalid_request", "The request body is not readable");
+  }
+  Json::Array invited;
+  Json::Array failed;
+  for (const std::string& email : emails) {
+    const bool isValid = std::count(email.begin(), email.end(), '@') == 1;
+    if (isValid && !users_.contains(email)) {
+      // The real one mails nothing here either: the link is the answer.
+      users_[email] = UaaUser{.name = email,
+                              .password = randomHex(16),
+                              .scopes = {},
+                              .guid = stableGuid("user", email),
+                              .email = email};
+    }
+    const std::string link = server_.url() + "/invitations/accept?code=" + randomHex(8) +
+                             "&redirect_uri=" + percentEncode(redirect);
+    (isValid ? invited : failed)
+        .push_back(Json::object(
+            {{"email", email},
+             {"userid", isValid ? Json{users_[email].guid} : Json{}},
+             {"origin", isValid ? Json{"uaa"} : Json{}},
+             {"success", isValid},
+             {"errorCode", isValid ? Json{} : Json{"email.invalid"}},
+             {"errorMessage", isValid ? Json{} : Json{email + " is invalid email."}},
+             {"inviteLink", isValid ? Json{link} : Json{}}}));
+  }
+  return jsonReply(200,
+                   Json::object({{"new_invites", invited}, {"failed_invites", failed}}).dump());
 }
 
 Reply FakeUaa::Impl::userInfo(const ReceivedRequest& request) {

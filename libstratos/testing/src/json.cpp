@@ -39,6 +39,19 @@ void flatten(const Poco::JSON::Object& object, const std::string& prefix,
   }
 }
 
+Poco::JSON::Object::Ptr parseObject(std::string_view text) {
+  try {
+    Poco::JSON::Parser parser;
+    const auto parsed = parser.parse(std::string{text});
+    if (parsed.type() != typeid(Poco::JSON::Object::Ptr)) {
+      throw Error(ErrorCode::InvalidArgument, "not a JSON object");
+    }
+    return parsed.extract<Poco::JSON::Object::Ptr>();
+  } catch (const Poco::Exception& e) {
+    throw Error(ErrorCode::InvalidArgument, "not JSON: " + e.displayText());
+  }
+}
+
 }  // namespace
 
 std::string Json::dump() const {
@@ -81,15 +94,16 @@ void Json::write(std::string& out) const {
 
 std::map<std::string, std::string> parseFlatObject(std::string_view text) {
   std::map<std::string, std::string> out;
-  try {
-    Poco::JSON::Parser parser;
-    const auto parsed = parser.parse(std::string{text});
-    if (parsed.type() != typeid(Poco::JSON::Object::Ptr)) {
-      throw Error(ErrorCode::InvalidArgument, "not a JSON object");
-    }
-    flatten(*parsed.extract<Poco::JSON::Object::Ptr>(), "", out);
-  } catch (const Poco::Exception& e) {
-    throw Error(ErrorCode::InvalidArgument, "not JSON: " + e.displayText());
+  flatten(*parseObject(text), "", out);
+  return out;
+}
+
+std::vector<std::string> parseStrings(std::string_view text, const std::string& member) {
+  std::vector<std::string> out;
+  const auto array = parseObject(text)->getArray(member);
+  if (!array) return out;
+  for (const auto& item : *array) {
+    if (item.isString()) out.push_back(item.extract<std::string>());
   }
   return out;
 }

@@ -45,5 +45,9 @@ class Json {
 /// The members of a JSON object whose values are no containers, as text; nested objects give dotted
 /// names ("relationships.space.data.guid"). Throws Error(InvalidArgument) when `text` is no object.
 [[nodiscard]] std::map<std::string, std::string> parseFlatObject(std::string_view text);
+/// The strings of the array `member` of a JSON object; none when there is no such array. Throws
+/// Error(InvalidArgument) when `text` is no object.
+[[nodiscard]] std::vector<std::string> parseStrings(std::string_view text,
+                                                    const std::string& member);
 
 }  // namespace stratos::testing

@@ -42,6 +42,16 @@ class STRATOS_EXPORT FakeCloudController {
   [[nodiscard]] std::size_t appCount() const;
   /// The GUID of the app that was generated as number `index`, from 0.
   [[nodiscard]] std::string appGuid(std::size_t index) const;
+  [[nodiscard]] std::string organizationGuid(std::size_t index) const;
+  /// The space `index` belongs to the organization `index` modulo 10.
+  [[nodiscard]] std::string spaceGuid(std::size_t index) const;
+
+  /// Gives a user a role; the types are those of v3 (`organization_manager`, `space_developer`, ...).
+  void addRole(const std::string& type, const std::string& target, const std::string& user);
+  [[nodiscard]] bool hasRole(const std::string& type, const std::string& target,
+                             const std::string& user) const;
+  /// Whether the Cloud Controller (not only the UAA) knows the user.
+  [[nodiscard]] bool hasUser(const std::string& user) const;
 
  private:
   class Impl;
