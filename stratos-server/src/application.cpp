@@ -25,6 +25,7 @@
 #include "stratos/ext/cloud_foundry.hpp"
 #include "stratos/ext/user_favorites.hpp"
 #include "stratos/ext/user_info.hpp"
+#include "stratos/ext/user_invite.hpp"
 #include "stratos/http/static_files.hpp"
 #include "stratos/store/console_config.hpp"
 #include "stratos/store/rekey.hpp"
@@ -219,6 +220,9 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   ConsoleOptions options = loadConsoleOptions(settings, warnings);
   warn(log, warnings);
   refuseOpenConsole(config, options.signIn);
+  Warnings inviteWarnings;
+  auto userInvite = ext::makeUserInvite(loadUserInvite(settings, inviteWarnings));
+  warn(log, inviteWarnings);
   if (options.setup) prepareSetup(*options.setup, config, chain, stored, cipher, random, log);
   options.session.secret = obtainSessionSecret(options.session.secret, stored, cipher, random, log);
   if (!options.setup) {
@@ -233,6 +237,7 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   extensions.push_back(ext::makeCloudFoundry());
   extensions.push_back(ext::makeUserFavorites());
   extensions.push_back(ext::makeUserInfo());
+  extensions.push_back(std::move(userInvite));
   if (settings.flag("FEATURE_ALLOW_BACKUP")) {
     extensions.push_back(ext::makeBackup(*database, cipher, random));
   }

@@ -175,6 +175,13 @@ int check(SettingMap environment, std::ostream& out, const LookupPlaces& places)
     return std::string(options->setup ? "not set up: the set-up wizard will ask for it"
                                       : describe(options->signIn.type));
   });
+  report.run("invitations", [&] {
+    const ext::UserInviteOptions invitations = loadUserInvite(settings, warnings);
+    static_cast<void>(ext::makeUserInvite(invitations));
+    return std::string(invitations.smtp.host.empty() || invitations.from.empty()
+                           ? "off, no mail server and sender are set"
+                           : "by mail through " + invitations.smtp.host);
+  });
   if (config && options && !options->setup && options->signIn.type == AuthType::Remote) {
     report.run("UAA", [&] { return checkUaa(*config, *options); });
   }

@@ -462,6 +462,43 @@ void refuseOpenConsole(const ServerConfig& config, const SignInOptions& signIn) 
   }
 }
 
+ext::UserInviteOptions loadUserInvite(const Settings& settings, Warnings& warnings) {
+  constexpr std::int64_t kMaxPort = 65535;
+  ext::UserInviteOptions options;
+  options.smtp.host = settings.text("SMTP_HOST");
+  if (const auto port = settings.integer("SMTP_PORT", 0, kMaxPort); port != 0) {
+    options.smtp.port = static_cast<std::uint16_t>(port);
+  }
+  const std::string tls = settings.choice("STRATOS_SMTP_TLS");
+  options.smtp.tls = tls == "starttls"   ? ext::SmtpTls::StartTls
+                     : tls == "implicit" ? ext::SmtpTls::Implicit
+                                         : ext::SmtpTls::Auto;
+  options.smtp.trust.skipVerification = settings.flag("STRATOS_SMTP_SKIP_SSL_VALIDATION");
+  if (settings.flag("SMTP_AUTH")) {
+    options.smtp.user = settings.text("SMTP_USER");
+    options.smtp.password = settings.secret("SMTP_PASSWORD");
+  }
+  options.from = settings.text("SMTP_FROM_ADDRESS");
+  if (options.smtp.host.empty() != options.from.empty()) {
+    warnings.emplace_back(
+        "of SMTP_HOST and SMTP_FROM_ADDRESS one is missing, so nobody can be invited by mail");
+  }
+  options.subject = settings.text("INVITE_USER_SUBJECT");
+  const auto read = [&](const char* name) -> std::string {
+    const auto file = std::filesystem::path(settings.text("TEMPLATE_DIR")) / settings.text(name);
+    std::ifstream in(file, std::ios::binary);
+    if (in) return {std::istreambuf_iterator<char>(in), {}};
+    if (settings.isSet(name)) {
+      warnings.push_back(std::string{name} + " names " + file.string() +
+                         ", which cannot be read: the built-in mail is used");
+    }
+    return {};
+  };
+  options.textTemplate = read("INVITE_USER_TEXT_TEMPLATE");
+  if (!options.textTemplate.empty()) options.htmlTemplate = read("INVITE_USER_HTML_TEMPLATE");
+  return options;
+}
+
 ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings) {
   ConsoleOptions options;
   options.version = STRATOS_SERVER_VERSION;

@@ -13,6 +13,7 @@
 #include "stratos/console/options.hpp"
 #include "stratos/crypto/token_cipher.hpp"
 #include "stratos/db/database.hpp"
+#include "stratos/ext/user_invite.hpp"
 #include "stratos/http/transport.hpp"
 
 namespace stratos::server {
@@ -69,9 +70,11 @@ struct ServerConfig {
 [[nodiscard]] std::optional<SignInOptions> loadSignIn(const Settings& settings, Warnings& warnings);
 /// Refuses a console without sign-in on an address that others can reach.
 void refuseOpenConsole(const ServerConfig& config, const SignInOptions& signIn);
+/// How users are invited by mail, the templates included.
+[[nodiscard]] ext::UserInviteOptions loadUserInvite(const Settings& settings, Warnings& warnings);
 /// The console's own options, once the database is the first source of the settings. The session
-/// secret stays as it was set: see obtainSessionSecret(). In set-up mode the caller fills in how the
-/// settings are read again, and the code.
+/// secret stays as it was set: see obtainSessionSecret(). In set-up mode the caller fills in how
+/// the settings are read again, and the code.
 [[nodiscard]] ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings);
 
 }  // namespace stratos::server

@@ -19,6 +19,7 @@ constexpr std::string_view kDatabase = "Database";
 constexpr std::string_view kSecrets = "Keys and sessions";
 constexpr std::string_view kSignIn = "Sign-in";
 constexpr std::string_view kEndpoints = "Endpoints and outgoing calls";
+constexpr std::string_view kMail = "Invitations by mail";
 constexpr std::string_view kFrontEnd = "Passed to the front end";
 constexpr std::string_view kHosting = "Hosting and life cycle";
 
@@ -163,6 +164,24 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
      "proxy for https endpoints (environment, either case)"},
     {"NO_PROXY", kEndpoints, Text, "", "",
      "hosts that are called without a proxy (environment, either case)"},
+
+    {"SMTP_HOST", kMail, Text, "", "",
+     "mail server; without it, or without a sender, nobody is invited"},
+    {"SMTP_PORT", kMail, Integer, "25", "", "its port; 0 for 25; on 465 TLS from the first byte"},
+    {"SMTP_FROM_ADDRESS", kMail, Text, "", "", "sender: an address, or Name <address>"},
+    {"SMTP_AUTH", kMail, Flag, "true", "", "\"false\" ignores SMTP_USER and SMTP_PASSWORD"},
+    {"SMTP_USER", kMail, Text, "", "", "user at the mail server; sent over TLS only"},
+    {"SMTP_PASSWORD", kMail, SettingType::SecretText, "", "", "its password"},
+    {"STRATOS_SMTP_TLS", kMail, Choice, "auto", "auto|starttls|implicit",
+     "auto: STARTTLS where the mail server offers it; the others insist"},
+    {"STRATOS_SMTP_SKIP_SSL_VALIDATION", kMail, Flag, "false", "",
+     "accept any certificate of the mail server"},
+    {"TEMPLATE_DIR", kMail, Text, "", "", "folder of the templates of the mail"},
+    {"INVITE_USER_TEXT_TEMPLATE", kMail, Text, "user-invite-email.txt", "",
+     "file of the text there; a built-in text and HTML when it does not exist"},
+    {"INVITE_USER_HTML_TEMPLATE", kMail, Text, "user-invite-email.html", "",
+     "file of the HTML there; text only when it does not exist and the text does"},
+    {"INVITE_USER_SUBJECT", kMail, Text, "", "", "subject, itself a template"},
 
     {"ENABLE_TECH_PREVIEW", kFrontEnd, Flag, "false", "", "shows previews of features"},
     {"UI_LIST_MAX_SIZE", kFrontEnd, Integer, "0", "", "longest list that is loaded at once"},

@@ -8,6 +8,7 @@
 #include "stratos/ext/cloud_foundry.hpp"
 #include "stratos/ext/user_favorites.hpp"
 #include "stratos/ext/user_info.hpp"
+#include "stratos/ext/user_invite.hpp"
 
 namespace stratos::compat {
 namespace {
@@ -39,6 +40,10 @@ class RoutesAttackTest : public ConsoleTest {
     extensions.push_back(ext::makeCloudFoundry());
     extensions.push_back(ext::makeUserFavorites());
     extensions.push_back(ext::makeUserInfo());
+    ext::UserInviteOptions invitations;
+    invitations.smtp.host = "127.0.0.1";
+    invitations.from = "ops@example.com";
+    extensions.push_back(ext::makeUserInvite(std::move(invitations)));
     t().start(ConsoleFixture::localOptions(), std::move(extensions));
   }
 

@@ -1,5 +1,7 @@
 #include "server_config.hpp"
 
+#include <fstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -280,6 +282,56 @@ TEST_F(ServerConfigTest, WarnsOfAnUnknownLogLevel) {
   EXPECT_THAT(warnings, SizeIs(1));
   EXPECT_EQ(loadLogConfig(with({{"LOG_TO_JSON", "TRUE"}}), warnings).format, LogFormat::Text);
   EXPECT_EQ(loadLogConfig(with({{"LOG_TO_JSON", "true"}}), warnings).format, LogFormat::Json);
+}
+
+TEST_F(ServerConfigTest, InvitationsAreMailedAsTheSettingsSay) {
+  const ext::UserInviteOptions none = loadUserInvite(with({}), warnings_);
+  EXPECT_EQ(none.smtp.host, "");
+  EXPECT_EQ(none.smtp.port, 25);
+  EXPECT_THAT(warnings_, IsEmpty());
+
+  std::ofstream(folder_.path() / "user-invite-email.txt") << "Hi {{.EmailAddress}}";
+  std::ofstream(folder_.path() / "own.html") << "<p>";
+  const ext::UserInviteOptions all = loadUserInvite(with({{"SMTP_HOST", "mail.example"},
+                                                          {"SMTP_PORT", "465"},
+                                                          {"SMTP_USER", "mailer"},
+                                                          {"SMTP_PASSWORD", "hunter2"},
+                                                          {"SMTP_FROM_ADDRESS", "a@example.com"},
+                                                          {"STRATOS_SMTP_TLS", "starttls"},
+                                                          {"TEMPLATE_DIR", folder_.path().string()},
+                                                          {"INVITE_USER_HTML_TEMPLATE", "own.html"},
+                                                          {"INVITE_USER_SUBJECT", "Hi"}}),
+                                                    warnings_);
+  EXPECT_EQ(all.smtp.host, "mail.example");
+  EXPECT_EQ(all.smtp.port, 465);
+  EXPECT_EQ(all.smtp.tls, ext::SmtpTls::StartTls);
+  EXPECT_FALSE(all.smtp.trust.skipVerification);
+  EXPECT_EQ(all.smtp.user, "mailer");
+  EXPECT_EQ(all.smtp.password.reveal(), "hunter2");
+  EXPECT_EQ(all.from, "a@example.com");
+  EXPECT_EQ(all.subject, "Hi");
+  EXPECT_EQ(all.textTemplate, "Hi {{.EmailAddress}}");
+  EXPECT_EQ(all.htmlTemplate, "<p>");
+  EXPECT_THAT(warnings_, IsEmpty());
+}
+
+TEST_F(ServerConfigTest, WhatInvitationsLackIsSaid) {
+  const ext::UserInviteOptions options =
+      loadUserInvite(with({{"SMTP_HOST", "mail.example"},
+                           {"SMTP_PORT", "0"},
+                           {"SMTP_AUTH", "false"},
+                           {"SMTP_USER", "mailer"},
+                           {"SMTP_PASSWORD", "hunter2"},
+                           {"INVITE_USER_TEXT_TEMPLATE", "missing.txt"}}),
+                     warnings_);
+  EXPECT_EQ(options.smtp.port, 25) << "as the original console understands 0";
+  EXPECT_EQ(options.smtp.user, "");
+  EXPECT_TRUE(options.smtp.password.empty());
+  EXPECT_EQ(options.textTemplate, "");
+  ASSERT_THAT(warnings_, SizeIs(2));
+  EXPECT_THAT(warnings_[0], HasSubstr("SMTP_FROM_ADDRESS"));
+  EXPECT_THAT(warnings_[1],
+              AllOf(HasSubstr("INVITE_USER_TEXT_TEMPLATE"), HasSubstr("missing.txt")));
 }
 
 }  // namespace

@@ -41,11 +41,6 @@ struct UserInviteOptions {
   /// no HTML the mail is text only.
   std::string textTemplate;
   std::string htmlTemplate;
-  /// A client that invites into the endpoint with this API URL until an administrator gives that
-  /// endpoint another one. Empty: none.
-  std::string clientEndpointUrl;
-  std::string clientId;
-  Secret clientSecret;
 };
 
 /// Invitations by mail into organizations and spaces of Cloud Foundry endpoints:
