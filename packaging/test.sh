@@ -108,7 +108,7 @@ build() {
 cd "$kRoot"
 mkdir -p build
 mapfile -t packages < <(buildPackages)
-packages+=(ca-certificates ccache curl git jq libgmock-dev libgtest-dev pgbouncer pkg-config)
+packages+=(ca-certificates ccache curl git jq libgmock-dev libgtest-dev pgbouncer pkg-config spin)
 if (($# == 0)); then
   packages+=(libbenchmark-dev)
 fi
