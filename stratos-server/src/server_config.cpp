@@ -508,6 +508,9 @@ ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings) 
     options.setup.emplace().openToAll = settings.choice("STRATOS_SETUP_ACCESS") == "open";
   }
 
+  constexpr std::int64_t kLongestStaleness = 60;
+  options.caches.staleness = std::chrono::seconds{
+      settings.integer("STRATOS_CACHE_STALENESS_IN_SECS", 0, kLongestStaleness)};
   options.throttle.enabled = settings.flag("STRATOS_LOGIN_THROTTLE");
   options.session.secret = settings.secret("SESSION_STORE_SECRET");
   options.session.lifetime = sessionLifetime(settings, warnings);

@@ -65,6 +65,9 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
     {"DB_CONNECT_TIMEOUT_IN_SECS", kDatabase, Integer, "10", "", "time to connect to PostgreSQL"},
     {"STRATOS_DB_STATEMENT_TIMEOUT_IN_SECS", kDatabase, Integer, "30", "",
      "time for one statement on PostgreSQL, then it is cancelled; 0 for no limit"},
+    {"STRATOS_CACHE_STALENESS_IN_SECS", kDatabase, Integer, "3", "",
+     "how long a change by another process may stay unseen when the database does not announce it; "
+     "0 caches nothing"},
     {"STRATOS_DB_MAX_CONNECTIONS", kDatabase, Integer, "16", "",
      "connections to the database; requests wait for a free one"},
     {"DB_CERT", kDatabase, Text, "", "", "client certificate file for PostgreSQL"},

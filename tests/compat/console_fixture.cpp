@@ -225,6 +225,7 @@ ConsoleOptions ConsoleFixture::localOptions() {
   options.passwordHashCost = 4;
   options.session.secret = Secret{kSessionSecret};
   options.workerThreads = 8;
+  options.caches.listen = false;  // Its own announcements would empty the caches at any moment.
   return options;
 }
 

@@ -469,6 +469,28 @@ TEST_P(UaaVerifyTest, RenewsAStaleToken) {
   }
 }
 
+TEST_P(UaaVerifyTest, GoesOnHoweverTheUaaRenewsUntilItRevokes) {
+  for (const auto mode : {testing::RefreshMode::Keep, testing::RefreshMode::Rotate,
+                          testing::RefreshMode::RotateOnce, testing::RefreshMode::Omit}) {
+    SCOPED_TRACE(static_cast<int>(mode));
+    t().uaa().setRefreshMode(mode);
+    const auto refused = t().uaa().counters().refusedRefreshes;
+    Browser browser = t().signedIn(kAdminUser, kAdminPassword);
+    for (const bool keepOldKeys : {true, false}) {
+      t().uaa().rotateSigningKey(keepOldKeys);
+      t().clock.advance(std::chrono::minutes{11});
+      EXPECT_EQ(jsonAt(browser.verify().body, "status"), "ok");
+      t().uaa().expireAccessTokens();  // Nobody at the console notices: its check is the expiry.
+      EXPECT_EQ(jsonAt(browser.verify().body, "status"), "ok");
+    }
+    EXPECT_EQ(t().uaa().counters().refusedRefreshes, refused);
+    t().uaa().revokeRefreshTokens();
+    EXPECT_EQ(jsonAt(browser.verify().body, "status"), "ok") << "while the access token lives";
+    t().clock.advance(std::chrono::minutes{11});
+    expectVerifyFailed(browser.verify(), t().clock.now());
+  }
+}
+
 TEST_P(UaaVerifyTest, OutageOfTheUaaKeepsTheSession) {  // Better than upstream: P5.
   Browser browser = t().signedIn(kAdminUser, kAdminPassword);
   t().clock.advance(std::chrono::minutes{11});

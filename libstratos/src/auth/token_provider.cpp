@@ -74,32 +74,46 @@ class TokenProvider::Impl {
   AuthSchemes& schemes() { return schemes_; }
 
   TokenResult current(std::optional<TokenRecord> stored, const Server& server, Deadline deadline) {
+    TokenResult result = currentOf(stored, server, deadline);
+    if (!stored || result.failure != TokenFailure::NotConnected) return result;
+    // What was read may be a little old: removed since, and connected anew as another row.
+    auto again = findStored(*stored);
+    if (!again || again->id == stored->id) return result;
+    return currentOf(again, server, deadline);
+  }
+
+  TokenResult renewAfterRefusal(const TokenRecord& refused, const Server& server,
+                                Deadline deadline) {
+    if (isRenewable(refused, server)) {
+      TokenResult result = renewRow(refused, server, /*force=*/true, deadline);
+      if (result.failure != TokenFailure::NotConnected) return result;
+    }
+    auto stored = findStored(refused);
+    if (stored && !isSameToken(*stored, refused)) return currentOf(stored, server, deadline);
+    if (!stored) return disconnected();
+    return failed(TokenFailure::Rejected, "the endpoint refused the stored credentials");
+  }
+
+ private:
+  TokenResult currentOf(const std::optional<TokenRecord>& stored, const Server& server,
+                        Deadline deadline) {
     if (!stored) return failed(TokenFailure::NotConnected, "there is no token for this endpoint");
-    if (!isRenewable(*stored, server) || isFresh(*stored)) return usable(std::move(*stored));
+    if (!isRenewable(*stored, server) || isFresh(*stored)) return usable(*stored);
     TokenResult renewed;
     try {
       renewed = renewRow(*stored, server, /*force=*/false, deadline);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::Unavailable || !isAlive(*stored)) throw;
-      return usable(std::move(*stored));
+      return usable(*stored);
     }
     // Stale is not expired: what is left of its life bridges an outage of its server, or of the
     // database.
     const bool outage = renewed.failure == TokenFailure::Unreachable ||
                         renewed.failure == TokenFailure::Misconfigured;
-    if (outage && isAlive(*stored)) return usable(std::move(*stored));
+    if (outage && isAlive(*stored)) return usable(*stored);
     return renewed;
   }
 
-  TokenResult renewAfterRefusal(const TokenRecord& refused, const Server& server,
-                                Deadline deadline) {
-    if (!isRenewable(refused, server)) {
-      return failed(TokenFailure::Rejected, "the endpoint refused the stored credentials");
-    }
-    return renewRow(refused, server, /*force=*/true, deadline);
-  }
-
- private:
   /// Rows of databases from before 2018 share token ids among users, so the owner is part of it.
   using RowKey = std::pair<std::string, std::string>;
   static RowKey keyOf(const TokenRecord& token) { return {token.owner.str(), token.id.str()}; }
@@ -209,6 +223,7 @@ class TokenProvider::Impl {
         if (const std::string problem = problemOf(row, server, answer.grant); !problem.empty()) {
           answer.detail = problem;
           note(row, "the authorization server renewed a token that must not be trusted", answer);
+          keepRefreshToken(std::move(row), std::move(answer.grant));
           return failed(TokenFailure::Unreachable,
                         "the authorization server sent an answer that cannot be understood");
         }
@@ -270,6 +285,17 @@ class TokenProvider::Impl {
     keepUnstored(row, replaced);
     auto stored = store(std::move(row), Deadline::after(options_.storeTimeout));
     return stored ? usable(std::move(*stored)) : disconnected();
+  }
+
+  /// Of a grant that cannot be used: its refresh token, as the server may have dropped the old one.
+  /// The next call redeems it.
+  void keepRefreshToken(TokenRecord row, TokenGrant grant) {
+    if (grant.refreshToken.empty()) return;
+    const TokenRecord replaced = row;
+    row.refreshToken = std::move(grant.refreshToken);
+    row.expiry = 0;
+    keepUnstored(row, replaced);
+    static_cast<void>(store(std::move(row), Deadline::after(options_.storeTimeout)));
   }
 
   /// Writes a token that keepUnstored() knows, trying again until `deadline` while the database is
@@ -400,6 +426,14 @@ class TokenProvider::Impl {
     auto found = tokens_.findById(row.owner, row.id);
     if (found && found->disconnected) found.reset();
     return found;
+  }
+
+  /// What is stored now in the place of `row`, which may be gone and made anew under another id.
+  std::optional<TokenRecord> findStored(const TokenRecord& row) {
+    if (auto same = findConnected(row)) return same;
+    return row.endpoint.str() == store::kConsoleEndpointGuid
+               ? tokens_.findConsoleToken(row.owner)
+               : tokens_.findForEndpoint(row.owner, row.endpoint);
   }
 
   static TokenResult disconnected() {

@@ -16,9 +16,13 @@ namespace console {
 Services::Services(ConsoleOptions consoleOptions, ConsoleEnvironment environment)
     : options(std::move(consoleOptions)),
       env(environment),
-      endpointStore(env.database, env.cipher),
-      tokenStore(env.database, env.cipher, env.random),
-      sessionStore(env.database),
+      sqlEndpoints(env.database, env.cipher),
+      sqlTokens(env.database, env.cipher, env.random),
+      sqlSessions(env.database),
+      caches(sqlSessions, sqlEndpoints, sqlTokens, env.clock, options.caches),
+      endpointStore(caches.endpoints()),
+      tokenStore(caches.tokens()),
+      sessionStore(caches.sessions()),
       userStore(env.database),
       apiKeys(env.database, env.cipher),
       signInFailures(env.database),
@@ -35,6 +39,9 @@ Services::Services(ConsoleOptions consoleOptions, ConsoleEnvironment environment
       forwarder(env.transport, tokenProvider, env.log, options.forwarder),
       workers(std::make_unique<WorkerPool>(options.workerThreads)),
       proxy(registry, forwarder, *workers, options.proxy) {
+  if (options.caches.listen && options.caches.staleness.count() > 0) {
+    changeListener = std::make_unique<store::ChangeListener>(env.database, caches, env.log);
+  }
   if (!options.setup) identitySlot.set(makeIdentity(*this, options.signIn));
 }
 
@@ -84,6 +91,7 @@ class Host final : public ExtensionHost {
   [[nodiscard]] auth::LoginThrottle& throttle() override { return services_.throttle; }
   [[nodiscard]] db::Database& database() override { return services_.env.database; }
   [[nodiscard]] Random& random() override { return services_.env.random; }
+  void rowsChanged() override { services_.caches.clear(); }
   [[nodiscard]] store::TokenStore& tokens() override { return services_.tokenStore; }
   [[nodiscard]] auth::TokenProvider& tokenProvider() override { return services_.tokenProvider; }
   [[nodiscard]] endpoint::EndpointRegistry& endpoints() override { return services_.registry; }
@@ -144,6 +152,7 @@ class Console::Impl {
                    {{"count", ended}});
     }
     services_.throttle.sweep();
+    services_.caches.prune();
     static_cast<void>(services_.tokenLeases.removeExpired());
     store::refreshCipher(services_.env.database, services_.env.cipher);
   }

@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "console/identity.hpp"
+#include "stratos/auth/jwt_verifier.hpp"
 #include "stratos/auth/login_service.hpp"
 #include "stratos/auth/login_throttle.hpp"
-#include "stratos/auth/jwt_verifier.hpp"
 #include "stratos/auth/token_provider.hpp"
-#include "stratos/auth/uaa_token_check.hpp"
 #include "stratos/auth/uaa_client.hpp"
+#include "stratos/auth/uaa_token_check.hpp"
 #include "stratos/base/worker_pool.hpp"
 #include "stratos/console/console.hpp"
 #include "stratos/endpoint/connector.hpp"
@@ -20,6 +20,7 @@
 #include "stratos/proxy/proxy_service.hpp"
 #include "stratos/session/session_manager.hpp"
 #include "stratos/store/api_key_store.hpp"
+#include "stratos/store/cached_stores.hpp"
 #include "stratos/store/endpoint_store.hpp"
 #include "stratos/store/session_store.hpp"
 #include "stratos/store/token_lease_store.hpp"
@@ -38,9 +39,13 @@ struct Services {
   const ConsoleOptions options;
   ConsoleEnvironment env;
 
-  store::SqlEndpointStore endpointStore;
-  store::SqlTokenStore tokenStore;
-  store::SqlSessionStore sessionStore;
+  store::SqlEndpointStore sqlEndpoints;
+  store::SqlTokenStore sqlTokens;
+  store::SqlSessionStore sqlSessions;
+  store::CachedStores caches;
+  store::EndpointStore& endpointStore;
+  store::TokenStore& tokenStore;
+  store::SessionStore& sessionStore;
   store::SqlLocalUserStore userStore;
   store::ApiKeyStore apiKeys;
   store::SignInFailureStore signInFailures;
@@ -65,6 +70,8 @@ struct Services {
   std::vector<InfoContribution> contributions;
   /// A peer that is no trusted proxy named a client; said once.
   std::atomic<bool> strangeProxySeen = false;
+
+  std::unique_ptr<store::ChangeListener> changeListener;  ///< Null: nobody tells.
 
   /// How users sign in now. Throws Error(Unavailable) in set-up mode.
   [[nodiscard]] std::shared_ptr<const Identity> identity() const;

@@ -309,6 +309,10 @@ void Database::transact(const std::function<void(Connection&, Transaction&)>& wo
 
 Dialect Database::dialect() const noexcept { return impl_->pool.driver().dialect(); }
 
+std::unique_ptr<Listener> Database::listen(const std::string& channel) const {
+  return impl_->pool.driver().listen(channel);
+}
+
 const std::string& Database::description() const noexcept {
   return impl_->pool.driver().description();
 }

@@ -53,6 +53,11 @@ class Driver {
  public:
   virtual ~Driver() = default;
   [[nodiscard]] virtual std::unique_ptr<DriverConnection> open() const = 0;
+  /// As Database::listen() promises.
+  [[nodiscard]] virtual std::unique_ptr<Listener> listen(const std::string& channel) const {
+    (void)channel;
+    return nullptr;
+  }
   [[nodiscard]] virtual Dialect dialect() const noexcept = 0;
   [[nodiscard]] virtual const std::string& description() const noexcept = 0;
 };

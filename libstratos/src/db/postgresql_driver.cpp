@@ -1,5 +1,7 @@
 #include <libpq-fe.h>
 #include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -178,9 +180,9 @@ class PostgreSqlConnection final : public DriverConnection {
 
   void limitStatements(bool on) noexcept override { isLimited_ = on; }
 
- private:
   [[nodiscard]] PGconn* raw() const noexcept { return handle_.get(); }
 
+ private:
   // Waits until the connection can be read; false when `end` comes first.
   [[nodiscard]] bool waitReadable(std::optional<Steady::time_point> end) const {
     for (;;) {
@@ -387,6 +389,52 @@ class PostgreSqlConnection final : public DriverConnection {
   Steady::time_point lastUse_ = Steady::now();
 };
 
+class PostgreSqlListener final : public Listener {
+ public:
+  PostgreSqlListener(std::unique_ptr<PostgreSqlConnection> connection, int wakeUp)
+      : connection_(std::move(connection)), wakeUp_(wakeUp) {}
+  ~PostgreSqlListener() override { ::close(wakeUp_); }
+  PostgreSqlListener(const PostgreSqlListener&) = delete;
+  PostgreSqlListener& operator=(const PostgreSqlListener&) = delete;
+
+  [[nodiscard]] std::vector<std::string> wait(std::chrono::milliseconds timeout) override {
+    std::vector<std::string> payloads = take();
+    if (!payloads.empty()) return payloads;
+    std::array<pollfd, 2> descriptors{
+        {{PQsocket(connection_->raw()), POLLIN, 0}, {wakeUp_, POLLIN, 0}}};
+    constexpr std::int64_t kLongest = 3'600'000;
+    const auto limit = static_cast<int>(std::min<std::int64_t>(timeout.count(), kLongest));
+    if (::poll(descriptors.data(), descriptors.size(), limit) <= 0) return {};
+    if (descriptors[1].revents != 0) {
+      std::uint64_t count = 0;
+      (void)!::read(wakeUp_, &count, sizeof count);
+    }
+    if (descriptors[0].revents == 0) return {};
+    if (PQconsumeInput(connection_->raw()) == 0 || PQstatus(connection_->raw()) != CONNECTION_OK) {
+      throw Error(ErrorCode::Unavailable, "PostgreSQL, LISTEN: the connection is lost");
+    }
+    return take();
+  }
+
+  void interrupt() noexcept override {
+    const std::uint64_t one = 1;
+    (void)!::write(wakeUp_, &one, sizeof one);
+  }
+
+ private:
+  [[nodiscard]] std::vector<std::string> take() {
+    std::vector<std::string> payloads;
+    while (PGnotify* notification = PQnotifies(connection_->raw())) {
+      payloads.emplace_back(notification->extra);
+      PQfreemem(notification);
+    }
+    return payloads;
+  }
+
+  std::unique_ptr<PostgreSqlConnection> connection_;
+  const int wakeUp_;  ///< An eventfd.
+};
+
 class PostgreSqlDriver final : public Driver {
  public:
   explicit PostgreSqlDriver(PostgreSqlOptions options)
@@ -417,6 +465,22 @@ class PostgreSqlDriver final : public Driver {
 
   [[nodiscard]] std::unique_ptr<DriverConnection> open() const override {
     return std::make_unique<PostgreSqlConnection>(options_, description_);
+  }
+  [[nodiscard]] std::unique_ptr<Listener> listen(const std::string& channel) const override {
+    // A server that has become silent must not hold up whoever wants to listen, or to stop.
+    PostgreSqlOptions options = options_;
+    options.statementTimeout = options_.connectTimeout;
+    auto connection = std::make_unique<PostgreSqlConnection>(options, description_);
+    // A pooler presents itself under a number of its own.
+    const Rows pid = connection->run("SELECT pg_backend_pid()", {}).rows;
+    if (pid.at(0).integer("pg_backend_pid") != PQbackendPID(connection->raw())) return nullptr;
+    const std::unique_ptr<char, decltype(&PQfreemem)> name(
+        PQescapeIdentifier(connection->raw(), channel.c_str(), channel.size()), &PQfreemem);
+    if (!name) throw Error(ErrorCode::InvalidArgument, "the name of a channel is no text");
+    (void)connection->run(std::string("LISTEN ") + name.get(), {});
+    const int wakeUp = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wakeUp < 0) throw Error(ErrorCode::Unavailable, "no file descriptor is left");
+    return std::make_unique<PostgreSqlListener>(std::move(connection), wakeUp);
   }
   [[nodiscard]] Dialect dialect() const noexcept override { return Dialect::PostgreSql; }
   [[nodiscard]] const std::string& description() const noexcept override { return description_; }

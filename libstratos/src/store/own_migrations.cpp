@@ -77,6 +77,48 @@ void createTokenLeases(db::Connection& connection) {
       " PRIMARY KEY (owner_guid, token_guid))");
 }
 
+// Whoever changes a row announces it with the same transaction, so that other processes drop what
+// they have cached; ChangeListener listens, CachedStores::apply() understands. Triggers, because
+// then every writer does it: this library, upstream's console, and people.
+void announceChanges(db::Connection& connection) {
+  if (connection.dialect() != db::Dialect::PostgreSql) return;
+  struct Announced {
+    const char* table;
+    const char* kind;
+    const char* column;
+    const char* events;
+  };
+  for (const Announced& each :
+       {Announced{"stratos_sessions", "session", "id_hash", "UPDATE OR DELETE"},
+        Announced{"cnsis", "endpoint", "guid", "UPDATE OR DELETE"},
+        // A new token of a user's own replaces a shared one.
+        Announced{"tokens", "token", "user_guid", "INSERT OR UPDATE OR DELETE"}}) {
+    const std::string function = std::string("stratos_announce_") + each.kind;
+    // NOTIFY refuses 8000 bytes and more; what names no row means all of them.
+    const auto notify = [&](const char* row) {
+      const std::string key = std::string(row) + "." + each.column;
+      return " PERFORM pg_catalog.pg_notify('stratos_changes', CASE WHEN octet_length(" + key +
+             ") < 1000 THEN '" + each.kind + " ' || " + key + " ELSE 'everything' END);";
+    };
+    connection.execute(
+        "CREATE OR REPLACE FUNCTION " + function +
+        "() RETURNS trigger LANGUAGE plpgsql AS $body$ BEGIN"
+        " IF TG_OP = 'TRUNCATE' THEN"
+        " PERFORM pg_catalog.pg_notify('stratos_changes', 'everything'); RETURN NULL; END IF;"
+        " IF TG_OP <> 'INSERT' THEN" +
+        notify("OLD") + " END IF; IF TG_OP <> 'DELETE' THEN" + notify("NEW") +
+        " END IF; RETURN NULL; END $body$");
+    const auto trigger = [&](const std::string& name, const std::string& when) {
+      connection.execute("DROP TRIGGER IF EXISTS " + name + " ON " + each.table);
+      connection.execute("CREATE TRIGGER " + name + " AFTER " + when + " EXECUTE FUNCTION " +
+                         function + "()");
+    };
+    trigger("stratos_announce", std::string(each.events) + " ON " + each.table + " FOR EACH ROW");
+    trigger("stratos_announce_truncate",
+            std::string("TRUNCATE ON ") + each.table + " FOR EACH STATEMENT");
+  }
+}
+
 }  // namespace
 
 std::vector<db::Migration> ownMigrations() {
@@ -88,6 +130,7 @@ std::vector<db::Migration> ownMigrations() {
       {5, "expiry of API keys", createApiKeys},
       {6, "failed sign-ins", createSignInFailures},
       {7, "token leases", createTokenLeases},
+      {8, "announcements of changes", announceChanges},
   };
 }
 

@@ -102,6 +102,7 @@ struct CodeRecord {
   std::string redirectUri;
   std::string challenge;
   std::string challengeMethod;
+  std::string nonce;
   std::int64_t expiresAt = 0;
 };
 
@@ -240,8 +241,8 @@ class FakeUaa::Impl {
   Reply clientGrant(const UaaClientRegistration& client) STRATOS_REQUIRES(mutex_);
   /// Tokens for a user; with `refreshToken` empty a new one is made.
   Reply grantTo(const UaaUser& user, const UaaClientRegistration& client,
-                const std::vector<std::string>& scopes, std::optional<std::string> refreshToken)
-      STRATOS_REQUIRES(mutex_);
+                const std::vector<std::string>& scopes, std::optional<std::string> refreshToken,
+                const std::string& nonce = {}) STRATOS_REQUIRES(mutex_);
   std::string issueAccess(const UaaUser* user, const UaaClientRegistration& client,
                           const std::vector<std::string>& scopes, std::string& jti)
       STRATOS_REQUIRES(mutex_);
@@ -382,21 +383,22 @@ std::string FakeUaa::Impl::issueRefresh(const UaaUser& user, const UaaClientRegi
 
 Reply FakeUaa::Impl::grantTo(const UaaUser& user, const UaaClientRegistration& client,
                              const std::vector<std::string>& scopes,
-                             std::optional<std::string> refreshToken) {
+                             std::optional<std::string> refreshToken, const std::string& nonce) {
   std::string jti;
   const std::string accessToken = issueAccess(&user, client, scopes, jti);
   Json::Object body{{"access_token", accessToken}, {"token_type", "bearer"}};
   if (std::find(scopes.begin(), scopes.end(), "openid") != scopes.end()) {
-    body.emplace_back("id_token",
-                      makeJwt(Json::object({{"sub", user.guid},
-                                            {"aud", Json::strings({client.id})},
-                                            {"iss", issuer()},
-                                            {"iat", now()},
-                                            {"exp", now() + options_.accessTokenValidity.count()},
-                                            {"user_name", user.name},
-                                            {"user_id", user.guid},
-                                            {"email", user.email},
-                                            {"origin", "uaa"}})));
+    Json::Object claims{{"sub", user.guid},
+                        {"aud", Json::strings({client.id})},
+                        {"iss", issuer()},
+                        {"iat", now()},
+                        {"exp", now() + options_.accessTokenValidity.count()},
+                        {"user_name", user.name},
+                        {"user_id", user.guid},
+                        {"email", user.email},
+                        {"origin", "uaa"}};
+    if (!nonce.empty()) claims.emplace_back("nonce", nonce);
+    body.emplace_back("id_token", makeJwt(Json{std::move(claims)}));
   }
   const bool mayRefresh =
       std::find(client.grants.begin(), client.grants.end(), "refresh_token") != client.grants.end();
@@ -513,7 +515,7 @@ Reply FakeUaa::Impl::codeGrant(const UaaClientRegistration& client, const Form& 
   }
   ++counters_.logins;
   const UaaUser& user = users_.at(code.userName);
-  return grantTo(user, client, grantable(user, client), std::nullopt);
+  return grantTo(user, client, grantable(user, client), std::nullopt, code.nonce);
 }
 
 Reply FakeUaa::Impl::refreshGrant(const UaaClientRegistration& client, const Form& form) {
@@ -639,6 +641,7 @@ Reply FakeUaa::Impl::authorize(const ReceivedRequest& request) {
                   redirect,
                   form.get("code_challenge"),
                   form.get("code_challenge_method"),
+                  form.get("nonce"),
                   now() + options_.codeValidity.count()};
   return redirectTo(redirect + glue + "code=" + code + state);
 }
@@ -812,14 +815,14 @@ Reply FakeUaa::Impl::inviteUsers(const ReceivedRequest& request) {
     const std::string link = server_.url() + "/invitations/accept?code=" + randomHex(8) +
                              "&redirect_uri=" + percentEncode(redirect);
     (isValid ? invited : failed)
-        .push_back(Json::object(
-            {{"email", email},
-             {"userid", isValid ? Json{users_[email].guid} : Json{}},
-             {"origin", isValid ? Json{"uaa"} : Json{}},
-             {"success", isValid},
-             {"errorCode", isValid ? Json{} : Json{"email.invalid"}},
-             {"errorMessage", isValid ? Json{} : Json{email + " is invalid email."}},
-             {"inviteLink", isValid ? Json{link} : Json{}}}));
+        .push_back(
+            Json::object({{"email", email},
+                          {"userid", isValid ? Json{users_[email].guid} : Json{}},
+                          {"origin", isValid ? Json{"uaa"} : Json{}},
+                          {"success", isValid},
+                          {"errorCode", isValid ? Json{} : Json{"email.invalid"}},
+                          {"errorMessage", isValid ? Json{} : Json{email + " is invalid email."}},
+                          {"inviteLink", isValid ? Json{link} : Json{}}}));
   }
   return jsonReply(200,
                    Json::object({{"new_invites", invited}, {"failed_invites", failed}}).dump());

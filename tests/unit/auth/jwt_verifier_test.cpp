@@ -266,6 +266,27 @@ TEST_F(UaaTokenCheckTest, S9ARenewalWithAForgedTokenIsNotStored) {
   EXPECT_EQ(sql_.tokens.findConsoleToken(UserId{"g1"})->authToken.reveal(), tokenOf(rsa()));
 }
 
+TEST_F(UaaTokenCheckTest, TheRefreshTokenOfAGrantThatCannotBeUsedIsKept) {
+  serve(tokenOf(rsa()), rsa().jwk());
+  ASSERT_TRUE(login().accepted);
+  const std::string late = tokenOf(rsa());
+  clock_.advance(std::chrono::hours{1});  // The machine slept between the answer and the check.
+  std::vector<std::string> redeemed;
+  std::string next = late;
+  network_.answer([&](const SentRequest& request) {
+    if (request.url == "https://uaa.x/token_keys") return reply(200, keySet(rsa().jwk()));
+    redeemed.push_back(request.body);
+    return reply(200, R"({"access_token":")" + next + R"(","refresh_token":"r)" +
+                          std::to_string(redeemed.size() + 1) + "\"}");
+  });
+  EXPECT_TRUE(login_.verify(UserId{"g1"}, 7, kSoon).accepted);
+  next = tokenOf(rsa());
+  EXPECT_TRUE(login_.verify(UserId{"g1"}, 7, kSoon).accepted);
+  ASSERT_EQ(redeemed.size(), 2U);
+  EXPECT_NE(redeemed[1].find("refresh_token=r2"), std::string::npos) << redeemed[1];
+  EXPECT_EQ(sql_.tokens.findConsoleToken(UserId{"g1"})->authToken.reveal(), next);
+}
+
 TEST_F(UaaTokenCheckTest, ATokenIsBelievedWhileThereAreNoKeysAndThatIsSaidOnce) {
   serve(tokenOf(rsa()), "");
   for (int i = 0; i < 3; ++i) {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <thread>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -42,9 +43,11 @@ class FaultyStore final : public store::TokenStore {
   std::atomic<bool> failReads = false;
   std::atomic<bool> failWrites = false;
   std::function<void()> beforeWrite = [] {};
+  std::optional<store::TokenRecord> cached;  ///< Answers the next findForEndpoint().
 
   std::optional<store::TokenRecord> findForEndpoint(const UserId& user,
                                                     const EndpointId& endpoint) override {
+    if (cached) return std::exchange(cached, std::nullopt);
     return real_.findForEndpoint(user, endpoint);
   }
   std::optional<store::TokenRecord> findById(const UserId& owner, const TokenId& id) override {
@@ -534,6 +537,26 @@ TEST_F(TokenProviderTest, RenewsTheRowBehindALinkOnceForAllWhoShareIt) {
   const TokenResult console = provider_.getConsole(UserId{"u1"}, uaaOf(endpoint_), soon());
   EXPECT_EQ(console.record.authToken.reveal(), "new-access");
   EXPECT_EQ(network_.count(), 1U);
+}
+
+TEST_F(TokenProviderTest, FixedCredentialsThatWereReplacedMeanwhileAreUsed) {
+  store::TokenRecord token = oauthToken("u1", "e1", "b2xk", "u", 0);
+  token.authType = "HttpBasic";
+  const store::TokenRecord seen = sql_.tokens.saveEndpointToken(token);
+  token.authToken = Secret{"bmV3"};
+  sql_.tokens.saveEndpointToken(token);
+  EXPECT_EQ(provider_.renew(endpoint_, seen, soon()).record.authToken.reveal(), "bmV3");
+  EXPECT_EQ(provider_.renew(endpoint_, stored(), soon()).failure, TokenFailure::Rejected);
+}
+
+TEST_F(TokenProviderTest, FindsAConnectionThatWasMadeAnewAsAnotherRow) {
+  const store::TokenRecord seen = save("u1", "access", "refresh", -10);
+  sql_.tokens.removeForEndpoint(UserId{"u1"}, endpoint_.id);
+  ASSERT_NE(save("u1", "others-access", "others-refresh", 900).id, seen.id);
+  tokens_.cached = seen;
+  EXPECT_EQ(get().record.authToken.reveal(), "others-access");
+  EXPECT_EQ(provider_.renew(endpoint_, seen, soon()).record.authToken.reveal(), "others-access");
+  EXPECT_EQ(network_.count(), 0U);
 }
 
 TEST_F(TokenProviderTest, UsesATokenWithoutRefreshTokenUntilItEnds) {

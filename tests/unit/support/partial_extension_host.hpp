@@ -23,6 +23,7 @@ class PartialExtensionHost : public ExtensionHost {
   auth::LoginThrottle& throttle() override { fail(); }
   db::Database& database() override { fail(); }
   Random& random() override { fail(); }
+  void rowsChanged() override { fail(); }
   store::TokenStore& tokens() override { fail(); }
   auth::TokenProvider& tokenProvider() override { fail(); }
   endpoint::EndpointRegistry& endpoints() override { fail(); }

@@ -77,6 +77,9 @@ class STRATOS_EXPORT ExtensionHost {
   [[nodiscard]] virtual auth::LoginThrottle& throttle() = 0;
   [[nodiscard]] virtual db::Database& database() = 0;
   [[nodiscard]] virtual Random& random() = 0;
+  /// Sessions, endpoints or tokens were changed in the database past the console's own stores: it
+  /// reads them anew.
+  virtual void rowsChanged() = 0;
   [[nodiscard]] virtual store::TokenStore& tokens() = 0;
   [[nodiscard]] virtual auth::TokenProvider& tokenProvider() = 0;
   [[nodiscard]] virtual endpoint::EndpointRegistry& endpoints() = 0;

@@ -16,6 +16,7 @@
 #include "stratos/endpoint/endpoint_registry.hpp"
 #include "stratos/proxy/proxy_service.hpp"
 #include "stratos/session/session_manager.hpp"
+#include "stratos/store/cached_stores.hpp"
 
 namespace stratos {
 
@@ -98,6 +99,8 @@ struct STRATOS_EXPORT ConsoleOptions {
 
   session::SessionOptions session;
   auth::LoginThrottleOptions throttle;
+
+  store::CacheOptions caches;
 
   endpoint::EndpointRegistryOptions endpoints;
   proxy::ProxyOptions proxy;

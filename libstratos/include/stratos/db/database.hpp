@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "stratos/base/export.hpp"
 #include "stratos/base/log.hpp"
@@ -102,6 +103,19 @@ class STRATOS_EXPORT Transaction {
   bool open_ = true;
 };
 
+/// Waits on a connection of its own for what transactions announce (PostgreSQL's NOTIFY).
+/// wait() belongs to one thread at a time; interrupt() may be called from any.
+class STRATOS_EXPORT Listener {
+ public:
+  virtual ~Listener() = default;
+  /// The payloads that have come, in their order; waits for the first one, `timeout` at most, or
+  /// until interrupt(). Throws Error(Unavailable) when the connection is lost, and with it
+  /// whatever is announced from then on.
+  [[nodiscard]] virtual std::vector<std::string> wait(std::chrono::milliseconds timeout) = 0;
+  /// Ends the wait that goes on, or the next one.
+  virtual void interrupt() noexcept = 0;
+};
+
 /// A database with its pool of connections. Closed connections are replaced when they are noticed;
 /// a connection that failed is never handed out again.
 ///
@@ -127,6 +141,11 @@ class STRATOS_EXPORT Database {
   /// repeated from its start, up to eight times in all. So `work` changes nothing but the database
   /// and variables that it sets anew each time.
   void transact(const std::function<void(Connection&, Transaction&)>& work);
+
+  /// Listens from now on. Null where nothing can be announced: on SQLite, and through a connection
+  /// pooler, which may give the connection to somebody else. Throws Error(Unavailable) when the
+  /// server cannot be reached.
+  [[nodiscard]] std::unique_ptr<Listener> listen(const std::string& channel) const;
 
   [[nodiscard]] Dialect dialect() const noexcept;
   /// One line for the log: kind and place, no credentials.

@@ -271,6 +271,7 @@ class Backup final : public Extension {
       if (error.code() != ErrorCode::Internal) throw;
       throw failed(500, error.publicMessage(), error);
     }
+    host_->rowsChanged();
     log(*log_, LogLevel::Info, "backup restored",
         {{"user", callerOf(request).str()},
          {"endpoints", report.endpoints},
