@@ -779,7 +779,8 @@ std::uint64_t FakeCloudController::unauthorizedCount() const {
 
 std::size_t FakeCloudController::appCount() const {
   const MutexLock lock(impl_->mutex_);
-  return impl_->records_.at(Kind::App).size();
+  const auto apps = impl_->records_.find(Kind::App);
+  return apps == impl_->records_.end() ? 0 : apps->second.size();
 }
 
 std::string FakeCloudController::organizationGuid(std::size_t index) const {
