@@ -298,6 +298,23 @@ std::vector<IpNetwork> trustedProxies(const Settings& settings) {
   return networks;
 }
 
+http::AddressPolicy addressPolicy(const Settings& settings) {
+  http::AddressPolicy policy;
+  const auto require = [](bool understood, const std::string& name, const std::string& entry) {
+    if (understood) return;
+    refuse(name + " holds \"" + entry +
+           "\", which is no address, no network such as 10.0.0.0/8, and neither \"private\" nor "
+           "\"loopback\"");
+  };
+  for (const std::string& entry : settings.list("STRATOS_OUTGOING_DENY")) {
+    require(policy.deny(entry), "STRATOS_OUTGOING_DENY", entry);
+  }
+  for (const std::string& entry : settings.list("STRATOS_OUTGOING_ALLOW")) {
+    require(policy.allow(entry), "STRATOS_OUTGOING_ALLOW", entry);
+  }
+  return policy;
+}
+
 }  // namespace
 
 LogConfig loadLogConfig(const Settings& settings, Warnings& warnings) {
@@ -414,6 +431,7 @@ ServerConfig loadServerConfig(const Settings& settings, Warnings& warnings) {
   config.transport.httpProxy = eitherCase(settings, "HTTP_PROXY");
   config.transport.httpsProxy = eitherCase(settings, "HTTPS_PROXY");
   config.transport.noProxy = eitherCase(settings, "NO_PROXY");
+  config.transport.addresses = addressPolicy(settings);
   return config;
 }
 

@@ -167,6 +167,11 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
      "proxy for https endpoints (environment, either case)"},
     {"NO_PROXY", kEndpoints, Text, "", "",
      "hosts that are called without a proxy (environment, either case)"},
+    {"STRATOS_OUTGOING_DENY", kEndpoints, List, "", "",
+     "addresses and networks (10.0.0.0/8, private, loopback) that endpoints may not have; "
+     "link-local, metadata, multicast and reserved ones are refused anyway"},
+    {"STRATOS_OUTGOING_ALLOW", kEndpoints, List, "", "",
+     "exceptions from that, also from what is refused anyway; the smaller network counts"},
 
     {"SMTP_HOST", kMail, Text, "", "",
      "mail server; without it, or without a sender, nobody is invited"},

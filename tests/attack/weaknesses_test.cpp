@@ -88,7 +88,12 @@ const std::map<std::string, std::vector<std::string>> kTests{
       "LogSinkTest.EscapesWhatCouldForgeALineOrReachATerminal"}},
     {"S23", {"RoutesAttackTest.S23StrangersGetNothingAndAreToldSo"}},
     // Addresses of the caller's choice.
-    {"S24", {"RegisterTest.RefusesWhatIsMissingOrWrong", "UrlTest.RefusesWhatIsNoHttpUrl"}},
+    {"S24",
+     {"RegisterTest.RefusesWhatIsMissingOrWrong", "UrlTest.RefusesWhatIsNoHttpUrl",
+      "AddressPolicyTest.S24RefusesWhatOnlyThisMachineReaches",
+      "AddressAttackTest.S24NoSpellingOfAnAddressGetsPast",
+      "AddressAttackTest.S24ANameThatChangesItsAddressIsJudgedAnew",
+      "AddressAttackTest.S24ARedirectIsJudgedAnew"}},
     {"S25",
      {"AuditTest.S25AConversationIsAuditedAsDocumented",
       "AuditTest.S25ThePageListsWhatTheSourcesWrite"}},

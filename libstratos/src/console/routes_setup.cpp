@@ -40,7 +40,7 @@ struct Refused {
   Response response;
 };
 
-Wizard readWizard(Request& request) {
+Wizard readWizard(const Services& services, Request& request) {
   const http::FormParameters form = http::readBodyForm(request);
   Wizard wizard;
   wizard.localPassword = Secret{form.get("local_admin_password")};
@@ -61,6 +61,8 @@ Wizard readWizard(Request& request) {
                 .clientId = form.get("console_client"),
                 .clientSecret = Secret{form.get("console_client_secret")},
                 .trust = {.skipVerification = *skip, .caCertificatePem = {}}};
+  // Whoever has the code is the operator; a stranger must not find out what answers where.
+  wizard.uaa.trust.anyAddress = services.options.setup && !services.options.setup->openToAll;
   wizard.useSso = *sso;
   wizard.adminScope = form.get("console_admin_scope");
   wizard.userName = form.get("username");
@@ -119,7 +121,7 @@ void auditSetup(Services& services, const Request& request, std::string_view act
 }
 
 Response check(Services& services, Request& request) {
-  const Wizard wizard = readWizard(request);
+  const Wizard wizard = readWizard(services, request);
   if (!wizard.localPassword.empty()) {
     throw Refused{jsonError(400, "Local users need no check")};
   }
@@ -268,7 +270,7 @@ void addSetupRoutes(http::Router& router, Services& services, SetupGate& gate) {
   });
   router.add("POST", "/pp/v1/setup/save", [&services, &gate](Request& request) {
     return guarded(services, gate, request, "setup.save", [&] {
-      const Wizard wizard = readWizard(request);
+      const Wizard wizard = readWizard(services, request);
       return wizard.localPassword.empty() ? saveUaa(services, gate, request, wizard)
                                           : saveLocal(services, gate, request, wizard);
     });

@@ -1,5 +1,6 @@
 #include "http/connection.hpp"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -35,6 +36,13 @@ bool isIpAddress(const std::string& host) {
   in6_addr address{};
   return ::inet_pton(AF_INET, host.c_str(), &address) == 1 ||
          ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
+}
+
+// Without the zone that Poco adds to link-local addresses.
+std::string addressText(const Poco::Net::IPAddress& address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  ::inet_ntop(address.af(), address.addr(), text.data(), text.size());
+  return text.data();
 }
 
 // A BIO over the socket that sends with MSG_NOSIGNAL, which OpenSSL's own does not.
@@ -204,7 +212,8 @@ short Connection::wait(short events, Deadline deadline) const {
   }
 }
 
-bool Connection::open(const std::string& host, std::uint16_t port, Deadline deadline) {
+bool Connection::open(const std::string& host, std::uint16_t port, Deadline deadline,
+                      const AddressPolicy* policy) {
   std::vector<Poco::Net::SocketAddress> addresses;
   try {
     if (isIpAddress(host)) {
@@ -219,6 +228,15 @@ bool Connection::open(const std::string& host, std::uint16_t port, Deadline dead
     return fail(TransportFailure::Refused, "cannot resolve " + host + ": " + e.displayText());
   }
   fail(TransportFailure::Refused, "cannot resolve " + host + ": it has no address");
+  if (policy != nullptr) {
+    std::erase_if(addresses, [&](const Poco::Net::SocketAddress& address) {
+      const std::string text = addressText(address.host());
+      const auto refusal = policy->refusal(text);
+      if (!refusal) return false;
+      fail(TransportFailure::Forbidden, AddressPolicy::describe(host, text, *refusal));
+      return true;
+    });
+  }
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     if (deadline.hasPassed()) return timeOut("connecting");
     // An address that swallows packets must not use up the time of the ones behind it.

@@ -53,8 +53,10 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   /// Connects to one of the host's addresses. Name resolution itself is the system's and ends by
-  /// the resolver's own time-outs. False: see failure().
-  [[nodiscard]] bool open(const std::string& host, std::uint16_t port, Deadline deadline);
+  /// the resolver's own time-outs. Addresses that `policy` refuses are passed over; when it refuses
+  /// all of them, that is Forbidden. False: see failure().
+  [[nodiscard]] bool open(const std::string& host, std::uint16_t port, Deadline deadline,
+                          const AddressPolicy* policy = nullptr);
   /// Shakes hands, and checks the certificate for `host` if the context verifies.
   [[nodiscard]] bool startTls(const Poco::Net::Context::Ptr& context, const std::string& host,
                               Deadline deadline);

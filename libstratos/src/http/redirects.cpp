@@ -91,6 +91,7 @@ ClientResponse followRedirects(Transport& transport, ClientRequest request, int 
         next.headers.remove(name);
       }
     }
+    if (next.url.host() != target->host()) next.trust.anyAddress = false;
     next.url = *target;
     request = std::move(next);
   }

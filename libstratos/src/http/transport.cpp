@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <arpa/inet.h>
 #include <poll.h>
 
 #include "http/connection.hpp"
@@ -17,6 +18,7 @@
 #include "stratos/base/annotations.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
+#include "stratos/base/ip_network.hpp"
 #include "stratos/http/parser.hpp"
 
 namespace stratos::http {
@@ -394,6 +396,8 @@ class PooledTransport::Impl {
     PoolKey key{
         request.url.isSecure(), request.url.host(), request.url.port(), {}, proxy != nullptr};
     if (key.secure) key.trust = request.trust;
+    // A connection that was not judged serves nobody who is to be judged.
+    key.trust.anyAddress = request.trust.anyAddress;
 
     for (bool fresh = false;;) {
       std::unique_ptr<Connection> connection = fresh ? nullptr : pool_->take(key);
@@ -458,8 +462,14 @@ class PooledTransport::Impl {
     // Before any packet is sent: a broken certificate text is the caller's mistake.
     Poco::Net::Context::Ptr context;
     if (url.isSecure()) context = contexts_.get(request.trust);
-    if (!connection.open(proxy != nullptr ? proxy->host : url.host(),
-                         proxy != nullptr ? proxy->port : url.port(), deadline)) {
+    const AddressPolicy* policy = request.trust.anyAddress ? nullptr : &options_.addresses;
+    if (proxy != nullptr) {
+      if (Failure failure = judgeLiteral(policy, url.host());
+          failure.kind != TransportFailure::None) {
+        return failure;
+      }
+      if (!connection.open(proxy->host, proxy->port, deadline)) return connection.failure();
+    } else if (!connection.open(url.host(), url.port(), deadline, policy)) {
       return connection.failure();
     }
     if (!url.isSecure()) return {};
@@ -468,6 +478,22 @@ class PooledTransport::Impl {
       if (failure.kind != TransportFailure::None) return failure;
     }
     return connection.startTls(context, url.host(), deadline) ? Failure{} : connection.failure();
+  }
+
+  // A target that stands as an address, in any of the forms that resolvers take (inet_aton(3)).
+  static Failure judgeLiteral(const AddressPolicy* policy, std::string host) {
+    if (policy == nullptr) return {};
+    while (host.ends_with('.')) host.pop_back();
+    std::string address = host;
+    if (in_addr legacy{}; ::inet_aton(host.c_str(), &legacy) == 1) {
+      std::array<char, INET_ADDRSTRLEN> text{};
+      ::inet_ntop(AF_INET, &legacy, text.data(), text.size());
+      address = text.data();
+    }
+    if (!isIpAddress(address)) return {};
+    const auto refusal = policy->refusal(address);
+    if (!refusal) return {};
+    return {TransportFailure::Forbidden, AddressPolicy::describe(host, address, *refusal)};
   }
 
   // RFC 9110 section 9.3.6.

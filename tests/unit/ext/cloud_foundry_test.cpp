@@ -182,13 +182,17 @@ TEST_F(CloudFoundryTest, TellsTlsFailuresFromOtherOnes) {
   EXPECT_EQ(tls.status, ProbeStatus::TlsFailure);
   EXPECT_EQ(tls.detail, "the certificate has expired");
   for (const auto kind : {http::TransportFailure::Refused, http::TransportFailure::TimedOut,
-                          http::TransportFailure::Broken, http::TransportFailure::Forbidden}) {
+                          http::TransportFailure::Broken}) {
     network_.answer(
         [kind](const SentRequest&) { return test::transportFailure(kind, "10.1.2.3"); });
     const ProbeResult found = probe();
     EXPECT_EQ(found.status, ProbeStatus::Unreachable);
     EXPECT_EQ(found.detail.find("10.1"), std::string::npos) << found.detail;
   }
+  network_.answer([](const SentRequest&) {
+    return test::transportFailure(http::TransportFailure::Forbidden, "10.1.2.3 may not be called");
+  });
+  EXPECT_EQ(probe().detail, "10.1.2.3 may not be called") << "the operator has to know which";
 }
 
 TEST_F(CloudFoundryTest, ConnectsWithAPasswordGrantAtTheAuthorizationEndpoint) {

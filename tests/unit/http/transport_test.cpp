@@ -623,6 +623,67 @@ TEST(TransportTest, SendsPlainRequestsToAForwardProxyInAbsoluteForm) {
   EXPECT_EQ(credentials.get_future().get(), "there");
 }
 
+/// A transport that may not call this machine.
+PooledTransportOptions withoutLoopback() {
+  PooledTransportOptions options;
+  EXPECT_TRUE(options.addresses.deny("loopback"));
+  return options;
+}
+
+TEST(TransportTest, JudgesTheAddressThatANameHas) {
+  TestServer server(echo());
+  PooledTransport transport(withoutLoopback());
+  for (const char* host : {"127.0.0.1", "localhost", "2130706433", "127.1", "0x7f000001",
+                           "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"}) {
+    const auto response = transport.send(makeRequest(urlOf(server, "/", "http", host)));
+    EXPECT_EQ(response.failure, TransportFailure::Forbidden) << host << response.detail;
+    EXPECT_NE(response.detail.find("STRATOS_OUTGOING_ALLOW"), std::string::npos);
+  }
+  EXPECT_EQ(server.connections, 0);
+}
+
+TEST(TransportTest, ConnectionsThatWereNotJudgedServeNobodyElse) {
+  TestServer server(echo());
+  PooledTransport transport(withoutLoopback());
+  ClientRequest own = makeRequest(urlOf(server));
+  own.trust.anyAddress = true;
+  EXPECT_EQ(textOf(transport.send(std::move(own))), "200 GET / ");
+  EXPECT_EQ(transport.idleConnections(), 1U);
+  EXPECT_EQ(transport.send(makeRequest(urlOf(server))).failure, TransportFailure::Forbidden);
+}
+
+TEST(TransportTest, ARedirectToAnotherHostIsJudged) {
+  TestServer inside(echo());
+  TestServer outside([&](Socket& socket, int) {
+    while (readRequest(socket)) {
+      sendText(socket, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " +
+                           urlOf(inside, "/secret", "http", "localhost") + "\r\n\r\n");
+    }
+  });
+  PooledTransport transport(withoutLoopback());
+  ClientRequest request = makeRequest(urlOf(outside));
+  request.trust.anyAddress = true;
+  EXPECT_EQ(followRedirects(transport, std::move(request)).failure, TransportFailure::Forbidden);
+  EXPECT_EQ(outside.connections, 1);
+  EXPECT_EQ(inside.connections, 0);
+}
+
+TEST(TransportTest, AForwardProxyMayStandAnywhereButNotLeadAnywhere) {
+  TestServer proxy(echo());
+  PooledTransportOptions options = withoutLoopback();
+  options.httpProxy = "127.0.0.1:" + std::to_string(proxy.port);
+  options.httpsProxy = options.httpProxy;
+  PooledTransport transport(options);
+  EXPECT_EQ(transport.send(makeRequest("http://backend.invalid/x")).status, 200);
+  for (const char* target :
+       {"http://169.254.169.254/", "http://2852039166/", "http://0xa9fea9fe/",
+        "http://169.16689662/", "http://169.254.169.254./", "https://169.254.169.254/",
+        "https://[fe80::1]/", "http://[::ffff:169.254.169.254]/"}) {
+    EXPECT_EQ(transport.send(makeRequest(target)).failure, TransportFailure::Forbidden) << target;
+  }
+  EXPECT_EQ(proxy.connections, 1);
+}
+
 /// A self-signed certificate for "good.invalid" and 127.0.0.1, made anew for each run.
 class TlsTransportTest : public ::testing::Test {
  protected:

@@ -334,5 +334,22 @@ TEST_F(ServerConfigTest, WhatInvitationsLackIsSaid) {
               AllOf(HasSubstr("INVITE_USER_TEXT_TEMPLATE"), HasSubstr("missing.txt")));
 }
 
+TEST_F(ServerConfigTest, ReadsWhichAddressesMayBeCalled) {
+  const http::AddressPolicy usual = config({}).transport.addresses;
+  EXPECT_TRUE(usual.refusal("169.254.169.254"));
+  EXPECT_FALSE(usual.refusal("10.1.2.3"));
+  const auto policy = config({{"STRATOS_OUTGOING_DENY", "private, 192.0.2.0/24"},
+                              {"STRATOS_OUTGOING_ALLOW", "10.1.0.0/16,"}})
+                          .transport.addresses;
+  EXPECT_TRUE(policy.refusal("10.2.2.3"));
+  EXPECT_TRUE(policy.refusal("192.0.2.1"));
+  EXPECT_FALSE(policy.refusal("10.1.2.3"));
+  EXPECT_FALSE(policy.refusal("127.0.0.1"));
+  for (const char* name : {"STRATOS_OUTGOING_DENY", "STRATOS_OUTGOING_ALLOW"}) {
+    EXPECT_THAT(configRefusal({{name, "10.0.0.0/8,intern"}}),
+                AllOf(HasSubstr(name), HasSubstr("\"intern\"")));
+  }
+}
+
 }  // namespace
 }  // namespace stratos::server

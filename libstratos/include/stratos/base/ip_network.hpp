@@ -17,6 +17,8 @@ class STRATOS_EXPORT IpNetwork {
   /// Whether `address` is in it. An IPv4 address and its IPv4-mapped IPv6 form are the same; what
   /// is no address is in no network.
   [[nodiscard]] bool contains(std::string_view address) const;
+  /// The leading bits that its addresses share: at most 32 or 128.
+  [[nodiscard]] int prefixBits() const noexcept { return bits_; }
 
  private:
   IpNetwork(std::string bytes, int bits) : bytes_(std::move(bytes)), bits_(bits) {}

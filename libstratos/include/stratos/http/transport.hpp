@@ -10,6 +10,7 @@
 #include "stratos/base/export.hpp"
 #include "stratos/base/secret.hpp"
 #include "stratos/base/url.hpp"
+#include "stratos/http/address_policy.hpp"
 #include "stratos/http/body.hpp"
 #include "stratos/http/headers.hpp"
 
@@ -28,8 +29,8 @@ struct STRATOS_EXPORT ClientIdentity {
                                                          const ClientIdentity& b) noexcept;
 };
 
-/// Which certificates a call accepts, and which it shows. A value; connections are pooled per
-/// (scheme, host, port, trust).
+/// Which certificates a call accepts, which it shows, and whether its address is judged. A value;
+/// connections are pooled per (scheme, host, port, trust).
 struct TrustPolicy {
   /// Accept any certificate. Only for endpoints that their administrator registered so.
   bool skipVerification = false;
@@ -38,6 +39,9 @@ struct TrustPolicy {
   std::string caCertificatePem;
   /// One that cannot be used is a request that cannot be sent.
   ClientIdentity identity = {};
+  /// Reach it wherever it is, past the address policy. Only for services that the operator names,
+  /// never for what a user registers or a peer points to.
+  bool anyAddress = false;
 
   friend bool operator==(const TrustPolicy&, const TrustPolicy&) = default;
   friend auto operator<=>(const TrustPolicy&, const TrustPolicy&) = default;
@@ -98,6 +102,10 @@ struct PooledTransportOptions {
   std::string httpProxy;
   std::string httpsProxy;
   std::string noProxy;
+  /// Judges each address right before it is connected to, so a name that resolves differently the
+  /// next time gains nothing. The forward proxy itself is not judged. For a call through it only a
+  /// target that is an address is: names are resolved by the proxy, which has to judge them.
+  AddressPolicy addresses;
 };
 
 /// HTTP/1.1 over pooled keep-alive connections, TLS 1.2 and newer with SNI and host name check.
@@ -126,7 +134,7 @@ class STRATOS_EXPORT PooledTransport final : public Transport {
 /// send() plus up to `limit` redirects (RFC 9110 section 15.4): 301, 302 and 303 turn other methods
 /// than GET and HEAD into GET, 307 and 308 repeat the request if its body is in memory.
 /// Authorization and Cookie are dropped when the host, the port or the scheme changes; https never
-/// leads to http.
+/// leads to http. What another host's address is, is always judged.
 [[nodiscard]] STRATOS_EXPORT ClientResponse followRedirects(Transport& transport,
                                                             ClientRequest request, int limit = 10);
 

@@ -131,7 +131,7 @@ class CloudFoundryType final : public endpoint::EndpointType {
       case http::TransportFailure::TimedOut:
         return {nullptr, notAccepted(ProbeStatus::Unreachable, "it did not answer in time")};
       case http::TransportFailure::Forbidden:
-        return {nullptr, notAccepted(ProbeStatus::Unreachable, "its address is not allowed")};
+        return {nullptr, notAccepted(ProbeStatus::Unreachable, response.detail)};
       case http::TransportFailure::Refused:
       case http::TransportFailure::Broken:
         return {nullptr, notAccepted(ProbeStatus::Unreachable, "it cannot be reached")};
