@@ -104,12 +104,14 @@ class BrokerTest : public ::testing::Test {
       if (!replica || !replica->isAlive()) replica = start();
     }
     connect();
+    place_->postgres.execute("DELETE FROM stratos_token_leases");
     place_->uaa.server().clearRequests();
     before_ = place_->uaa.counters();
   }
 
   static std::unique_ptr<ReplicaProcess> start(std::size_t threads = kThreads,
-                                               std::chrono::milliseconds refreshTimeout = 60s) {
+                                               std::chrono::milliseconds refreshTimeout = 60s,
+                                               std::chrono::milliseconds storeTimeout = 60s) {
     const db::PostgreSqlOptions database = place_->postgres.options();
     auto replica = std::make_unique<ReplicaProcess>(std::vector<std::string>{
         std::string("BROKER_KEY=") + kKey, "BROKER_UAA=" + place_->uaa.url(),
@@ -117,7 +119,7 @@ class BrokerTest : public ::testing::Test {
         "BROKER_DB_USER=" + database.user, "BROKER_DB_PASSWORD=" + database.password.reveal(),
         "BROKER_DB_NAME=" + database.database, "BROKER_THREADS=" + std::to_string(threads),
         "BROKER_REFRESH_TIMEOUT=" + std::to_string(refreshTimeout.count()),
-        "BROKER_STORE_TIMEOUT=60000"});
+        "BROKER_STORE_TIMEOUT=" + std::to_string(storeTimeout.count())});
     replica->send("time " + std::to_string(now()));
     return replica;
   }
@@ -266,6 +268,8 @@ TEST_F(BrokerTest, EachExpiryIsOneRedemptionHoweverManyProcessesAsk) {
   constexpr std::uint64_t kRounds = 12;
   for (std::uint64_t round = 1; round <= kRounds; ++round) {
     expire();
+    // As a load balancer does with connections that nobody used for a minute.
+    if (round % 2 == 0) server().closeConnections();
     const auto all = askAll(kBothRows);
     EXPECT_THAT(all, SizeIs(kReplicas * kThreads));
     expectServed(all, 2);
@@ -399,6 +403,27 @@ TEST_F(BrokerTest, ARestartOfTheDatabaseLosesNoToken) {
   EXPECT_EQ(redemptions(), 3U);
   EXPECT_EQ(refusals(), 0U);
   EXPECT_EQ(mostOftenSent(), 1U);
+}
+
+TEST_F(BrokerTest, ATokenThatCouldNotBeStoredInTimeIsStoredWhenTheDatabaseIsBack) {
+  const auto holder = start(/*threads=*/1, /*refreshTimeout=*/60s, /*storeTimeout=*/0ms);
+  expire();
+  holder->send("time " + std::to_string(now()));
+  holder->send("stop-at storing");
+  const std::string batch = ask(*holder, kLinked);
+  (void)holder->take("stopped storing");
+  place_->postgres.stop();
+  holder->send("go");
+  auto all = answers(*holder, batch, 1);
+  expectServed(all);
+  (void)holder->take("log a renewed token cannot be stored yet and is kept in memory");
+  place_->postgres.start();
+  // Nobody asks the holder again.
+  for (Answer& answer : askAll(kLinked)) all.push_back(std::move(answer));
+  expectServed(all);
+  EXPECT_EQ(redemptions(), 1U);
+  EXPECT_EQ(refusals(), 0U);
+  EXPECT_EQ(holder->finish(), 0);
 }
 
 // A pause of any length, as of a virtual machine: no lease helps, the UAA knows nothing of it.

@@ -14,12 +14,14 @@ failed=0
 
 # check PATTERN VARIANT...: the search of all states says what the pattern says.
 check() {
-  local pattern=$1 output
+  local pattern=$1 output optimise=-O0
   shift
   rm -f pan pan.* ./*.trail
   spin "$@" -a "$model"
+  # A search that finds nothing is long.
+  [[ $pattern != 'errors: 0$' ]] || optimise=-O1
   # What spin generates is not free of warnings.
-  "$compiler" -w -O1 -DSAFETY -DMEMLIM=2000 -o pan pan.c
+  "$compiler" -w "$optimise" -DSAFETY -DMEMLIM=2000 -o pan pan.c
   output=$(./pan -m10000 -w22 2>&1) || true
   if grep -Eq "$pattern" <<<"$output" &&
     ! grep -Eq 'max search depth too small|out of memory|memory limit|too few' <<<"$output"; then

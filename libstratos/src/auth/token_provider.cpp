@@ -4,7 +4,10 @@
 #include <condition_variable>
 #include <exception>
 #include <map>
+#include <mutex>
+#include <stop_token>
 #include <thread>
+#include <vector>
 
 #include "stratos/auth/uaa_token_check.hpp"
 #include "stratos/base/annotations.hpp"
@@ -325,6 +328,7 @@ class TokenProvider::Impl {
               {{"endpoint", row.endpoint.str()},
                {"user", row.owner.str()},
                {"reason", error.what()}});
+          writeInBackground();
           return row;
         }
         std::this_thread::sleep_for(options_.pollInterval);
@@ -338,6 +342,56 @@ class TokenProvider::Impl {
     TokenRecord record;
     TokenRecord replaced;
   };
+
+  /// Writes what store() has given up on until nothing is left. Other processes cannot know of it:
+  /// they would redeem what the server has dropped.
+  void writeInBackground() {
+    MutexLock lock(mutex_);
+    if (isWriting_) return;
+    writer_ = std::jthread([this](const std::stop_token& stop) { writeUnstored(stop); });
+    isWriting_ = true;
+  }
+
+  void writeUnstored(const std::stop_token& stop) {
+    constexpr std::chrono::milliseconds kLongestPause{1'000};
+    std::chrono::milliseconds pause = options_.pollInterval;
+    std::mutex mutex;
+    std::condition_variable_any stopped;
+    std::unique_lock waiting(mutex);
+    while (!stopped.wait_for(waiting, stop, pause, [&] { return stop.stop_requested(); })) {
+      pause = std::min(2 * pause, kLongestPause);
+      for (const Unstored& entry : listUnstored()) tryToStore(entry);
+      MutexLock lock(mutex_);
+      isWriting_ = !unstored_.empty();
+      if (!isWriting_) return;
+    }
+  }
+
+  /// Beside the flights, any of which may be storing the same.
+  void tryToStore(const Unstored& entry) noexcept {
+    try {
+      TokenRecord row = entry.record;
+      const auto stored = findConnected(row);
+      if (stored && holdsSame(*stored, entry.replaced)) {
+        row.version = stored->version;
+        if (!tokens_.replaceIfUnchanged(row)) return;  // The next look shows why.
+        log(log_, LogLevel::Info, "a renewed token that was kept in memory is stored",
+            {{"endpoint", row.endpoint.str()}, {"user", row.owner.str()}});
+      }
+      MutexLock lock(mutex_);
+      const auto it = unstored_.find(keyOf(row));
+      if (it != unstored_.end() && holdsSame(it->second.record, row)) unstored_.erase(it);
+    } catch (const std::exception&) {
+      // The database is still away, as the log says already.
+    }
+  }
+
+  std::vector<Unstored> listUnstored() {
+    MutexLock lock(mutex_);
+    std::vector<Unstored> all;
+    for (const auto& [key, entry] : unstored_) all.push_back(entry);
+    return all;
+  }
 
   static bool holdsSame(const TokenRecord& a, const TokenRecord& b) {
     return isSameToken(a, b) && a.refreshToken == b.refreshToken;
@@ -473,6 +527,9 @@ class TokenProvider::Impl {
   std::map<RowKey, std::shared_ptr<Flight>> flights_ STRATOS_GUARDED_BY(mutex_);
   std::map<RowKey, std::string> rejected_ STRATOS_GUARDED_BY(mutex_);
   std::map<RowKey, Unstored> unstored_ STRATOS_GUARDED_BY(mutex_);
+  bool isWriting_ STRATOS_GUARDED_BY(mutex_) = false;
+  /// Last, so that it ends first.
+  std::jthread writer_ STRATOS_GUARDED_BY(mutex_);
 };
 
 TokenProvider::TokenProvider(store::TokenStore& tokens, store::TokenLeaseStore* leases,

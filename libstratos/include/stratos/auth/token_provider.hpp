@@ -46,8 +46,8 @@ struct TokenProviderOptions {
   /// Cap on one refresh call. It does not follow the deadline of the caller that happens to start
   /// it, since others wait for the same answer.
   std::chrono::milliseconds refreshTimeout{15'000};
-  /// How long the write of a renewed token is tried again when the database is away. Afterwards it
-  /// stays in memory and is written when the token is needed next.
+  /// How long a caller waits for the write of a renewed token when the database is away. Afterwards
+  /// it is served from memory, and the write is tried until it succeeds.
   std::chrono::milliseconds storeTimeout{10'000};
   /// Pause between looks at a row that another process renews, and between tries to write.
   std::chrono::milliseconds pollInterval{50};
