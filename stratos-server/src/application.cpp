@@ -23,6 +23,9 @@
 #include "stratos/crypto/random.hpp"
 #include "stratos/ext/backup.hpp"
 #include "stratos/ext/cloud_foundry.hpp"
+#include "stratos/ext/git.hpp"
+#include "stratos/ext/helm.hpp"
+#include "stratos/ext/metrics.hpp"
 #include "stratos/ext/user_favorites.hpp"
 #include "stratos/ext/user_info.hpp"
 #include "stratos/ext/user_invite.hpp"
@@ -235,6 +238,10 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   http::PooledTransport transport(config.transport);
   std::vector<std::unique_ptr<Extension>> extensions;
   extensions.push_back(ext::makeCloudFoundry());
+  extensions.push_back(ext::makeGit());
+  extensions.push_back(
+      ext::makeHelm({.artifactHubDisabled = settings.flag("ARTIFACT_HUB_DISABLED")}));
+  extensions.push_back(ext::makeMetrics());
   extensions.push_back(ext::makeUserFavorites());
   extensions.push_back(ext::makeUserInfo());
   extensions.push_back(std::move(userInvite));

@@ -154,6 +154,7 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
     {"CF_CLIENT_SECRET", kEndpoints, SettingType::SecretText, "", "", "its secret"},
     {"USER_ENDPOINTS_ENABLED", kEndpoints, Choice, "disabled", "disabled|admin_only|enabled",
      "who may register endpoints of their own"},
+    {"ARTIFACT_HUB_DISABLED", kEndpoints, Flag, "false", "", "nobody registers an Artifact Hub"},
     {"HTTP_CONNECTION_TIMEOUT_IN_SECS", kEndpoints, Integer, "10", "",
      "time to connect; 0 for no limit of its own"},
     {"HTTP_CLIENT_TIMEOUT_IN_SECS", kEndpoints, Integer, "30", "",
