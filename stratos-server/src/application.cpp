@@ -25,6 +25,7 @@
 #include "stratos/ext/cloud_foundry.hpp"
 #include "stratos/ext/git.hpp"
 #include "stratos/ext/helm.hpp"
+#include "stratos/ext/kubernetes.hpp"
 #include "stratos/ext/metrics.hpp"
 #include "stratos/ext/user_favorites.hpp"
 #include "stratos/ext/user_info.hpp"
@@ -241,6 +242,9 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   extensions.push_back(ext::makeGit());
   extensions.push_back(
       ext::makeHelm({.artifactHubDisabled = settings.flag("ARTIFACT_HUB_DISABLED")}));
+  extensions.push_back(ext::makeKubernetes(
+      {.awsRegion =
+           settings.text(settings.isSet("AWS_REGION") ? "AWS_REGION" : "AWS_DEFAULT_REGION")}));
   extensions.push_back(ext::makeMetrics());
   extensions.push_back(ext::makeUserFavorites());
   extensions.push_back(ext::makeUserInfo());

@@ -6,17 +6,26 @@
 #include "stratos/ext/cloud_foundry.hpp"
 #include "stratos/ext/git.hpp"
 #include "stratos/ext/helm.hpp"
+#include "stratos/ext/kubernetes.hpp"
 #include "stratos/ext/metrics.hpp"
+#include "stratos/testing/test_certificates.hpp"
 
 namespace stratos::compat {
 
 void EndpointsTest::SetUp() {
   ConsoleTest::SetUp();
   if (IsSkipped()) return;
+  const testing::TestCertificates authority;
+  google_ = std::make_unique<testing::FakeUpstream>(
+      testing::FakeUpstreamOptions{.tls = authority.issueServer()});
   std::vector<std::unique_ptr<Extension>> extensions;
   extensions.push_back(ext::makeCloudFoundry());
   extensions.push_back(ext::makeGit());
   extensions.push_back(ext::makeHelm());
+  extensions.push_back(
+      ext::makeKubernetes({.awsRegion = {},
+                           .googleTokenUrl = google_->url() + "/token",
+                           .googleTrust = {.caCertificatePem = authority.caPem()}}));
   extensions.push_back(ext::makeMetrics());
   t().start(ConsoleFixture::localOptions(), std::move(extensions));
   admin_.emplace(t().localAdmin());

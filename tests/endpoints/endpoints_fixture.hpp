@@ -3,6 +3,7 @@
 #include <string>
 
 #include "console_fixture.hpp"
+#include "stratos/testing/fake_upstream.hpp"
 
 namespace stratos::compat {
 
@@ -12,6 +13,8 @@ class EndpointsTest : public ConsoleTest {
   void SetUp() override;
 
   [[nodiscard]] Browser& admin() { return *admin_; }
+  /// Where Google's tokens come from.
+  [[nodiscard]] testing::FakeUpstream& google() { return *google_; }
   /// `POST /api/v1/endpoints` as the front end sends it, with `changes` to the form.
   Answer registerAt(const std::string& type, const std::string& url, const Fields& changes = {});
   /// registerAt() that has to succeed; returns the GUID.
@@ -35,6 +38,7 @@ class EndpointsTest : public ConsoleTest {
                      const std::string& rowsBefore);
 
  private:
+  std::unique_ptr<testing::FakeUpstream> google_;
   std::optional<Browser> admin_;
 };
 

@@ -22,11 +22,10 @@ EndpointAnswer failedWith(http::TransportFailure failure, std::string problem) {
 EndpointAnswer failedTo(const http::ClientResponse& response) {
   switch (response.failure) {
     case http::TransportFailure::Tls:
+    case http::TransportFailure::Forbidden:
       return failedWith(response.failure, response.detail);
     case http::TransportFailure::TimedOut:
       return failedWith(response.failure, "it did not answer in time");
-    case http::TransportFailure::Forbidden:
-      return failedWith(response.failure, "its address is not allowed");
     case http::TransportFailure::Refused:
     case http::TransportFailure::Broken:
     case http::TransportFailure::None:
@@ -76,10 +75,7 @@ EndpointAnswer fetch(http::Transport& transport, const store::EndpointRecord& en
     request.headers.set("Authorization", credential.authorization);
   }
   try {
-    // A client certificate is for this address alone.
-    http::ClientResponse response = credential.clientIdentity.empty()
-                                        ? http::followRedirects(transport, std::move(request))
-                                        : transport.send(std::move(request));
+    http::ClientResponse response = http::followRedirects(transport, std::move(request));
     if (response.failed()) return failedTo(response);
     EndpointAnswer answer;
     answer.status = response.status;

@@ -90,6 +90,7 @@ ClientResponse followRedirects(Transport& transport, ClientRequest request, int 
       for (const char* name : {"Authorization", "Cookie", "Proxy-Authorization"}) {
         next.headers.remove(name);
       }
+      next.trust.identity = {};
     }
     if (next.url.host() != target->host()) next.trust.anyAddress = false;
     next.url = *target;

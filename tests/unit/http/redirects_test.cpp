@@ -15,7 +15,8 @@ class ScriptedTransport final : public Transport {
 
   ClientResponse send(ClientRequest request) override {
     seen.push_back(request.method + " " + request.url.str() + " " + request.body.readAll(100) +
-                   (request.headers.has("Authorization") ? " auth" : ""));
+                   (request.headers.has("Authorization") ? " auth" : "") +
+                   (request.trust.identity.empty() ? "" : " certificate"));
     const std::size_t at = seen.size() - 1;
     ClientResponse response;
     response.status = at < script_.size() ? script_[at].first : 200;
@@ -56,6 +57,16 @@ TEST(RedirectsTest, MethodsFollowTheStatus) {
   ScriptedTransport head({{301, "/2"}});
   (void)followRedirects(head, makeRequest("HEAD", "https://a/1"));
   EXPECT_EQ(head.seen.back(), "HEAD https://a/2  auth");
+}
+
+TEST(RedirectsTest, AnotherHostSeesNoCredentials) {
+  ScriptedTransport transport({{302, "/2"}, {307, "https://b/3"}});
+  ClientRequest request = makeRequest("GET", "https://a/1");
+  request.trust.identity = {"certificate", Secret{"key"}};
+  (void)followRedirects(transport, std::move(request));
+  EXPECT_EQ(transport.seen,
+            (std::vector<std::string>{"GET https://a/1  auth certificate",
+                                      "GET https://a/2  auth certificate", "GET https://b/3 "}));
 }
 
 TEST(RedirectsTest, NeverLeadsFromHttpsToHttp) {

@@ -42,9 +42,9 @@ const std::map<std::string, Modules>& table() {
   return kTable;
 }
 
-constexpr std::string_view kPrivateLibraries[] = {"Poco/",      "sqlite3",    "libpq",   "pqxx",
-                                                  "postgresql", "pg_",        "crypt.h", "openssl/",
-                                                  "llhttp",     "rapidjson/", "zlib.h"};
+constexpr std::string_view kPrivateLibraries[] = {
+    "Poco/",   "sqlite3",  "libpq",  "pqxx",       "postgresql", "pg_",
+    "crypt.h", "openssl/", "llhttp", "rapidjson/", "zlib.h",     "yaml-cpp/"};
 
 constexpr std::string_view kPublicPrefix = "stratos/";
 
