@@ -204,6 +204,10 @@ class TokenProvider::Impl {
   }
 
   TokenResult renewAsLeader(const TokenRecord& seen, const Server& server, bool force) {
+    // What cannot be renewed needs no lease, which costs two writes.
+    if (seen.refreshToken.empty() || isRejected(seen)) {
+      if (auto done = withoutServer(seen, force)) return std::move(*done);
+    }
     Lease lease(*this, seen);
     // The lease of a process that died ends within its life.
     const Deadline deadline = Deadline::after(lease.life());

@@ -269,6 +269,18 @@ TEST_F(TokenProviderTest, RemembersARefusalUntilTheUserConnectsAnew) {
   EXPECT_EQ(get().record.authToken.reveal(), "new-access");
 }
 
+TEST_F(TokenProviderTest, WritesNothingForATokenThatIsKnownToBeRefused) {
+  save("u1", "access", "refresh", -10);
+  save("u2", "access", "", -10);
+  network_.answer([](const SentRequest&) { return reply(400, kInvalidGrant); });
+  ASSERT_EQ(get().failure, TokenFailure::Rejected);
+  for (const char* user : {"u1", "u2"}) {
+    const std::uint64_t before = sql_.database().statementCount();
+    EXPECT_EQ(get(user).failure, TokenFailure::Rejected);
+    EXPECT_EQ(sql_.database().statementCount() - before, 2U) << "the row is read, twice";
+  }
+}
+
 TEST_F(TokenProviderTest, BridgesAnOutageWithWhatIsLeftOfTheOldToken) {
   save("u1", "access", "refresh", 5);
   network_.answer([](const SentRequest&) {
