@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <random>
 #include <set>
 #include <sstream>
 #include <string>
@@ -212,6 +213,14 @@ class BrokerTest : public ::testing::Test {
     return all;
   }
 
+  /// Its threads ask, and the one that comes to `point` stops there; returns their batch.
+  static std::string holdAt(ReplicaProcess& replica, const std::string& point) {
+    replica.send("stop-at " + point);
+    std::string batch = ask(replica, kLinked);
+    (void)replica.take("stopped " + point);
+    return batch;
+  }
+
   /// Every answer is a token that works, and `tokens` different ones in all.
   static void expectServed(const std::vector<Answer>& all, std::size_t tokens = 1) {
     EXPECT_THAT(all, Each(HasOutcome("ok")));
@@ -293,9 +302,7 @@ TEST_F(BrokerTest, AHolderKilledBeforeItAskedIsReplacedWhenItsLeaseEnds) {
   std::uint64_t rounds = 0;
   for (const char* point : {"leased", "asking"}) {
     expire();
-    replica(0).send(std::string("stop-at ") + point);
-    (void)ask(replica(0), kLinked);
-    (void)replica(0).take(std::string("stopped ") + point);
+    (void)holdAt(replica(0), point);
     const auto waiting = letWait({1, 2});
     replica(0).kill();
     endLeases(1s);
@@ -325,9 +332,7 @@ TEST_F(BrokerTest, AHolderKilledWhileTheUaaThinksIsReplaced) {
 
 TEST_F(BrokerTest, AHolderKilledAfterTheWriteCostsNobodyAWait) {
   expire();
-  replica(0).send("stop-at stored");
-  (void)ask(replica(0), kLinked);
-  (void)replica(0).take("stopped stored");
+  (void)holdAt(replica(0), "stored");
   replica(0).kill();
   expectServed(askAll(kLinked));
   EXPECT_EQ(redemptions(), 1U);
@@ -388,9 +393,7 @@ TEST_F(BrokerTest, ARestartOfTheDatabaseLosesNoToken) {
 
   // In the worst moment: the UAA has answered and the answer is not stored.
   expire();
-  replica(0).send("stop-at storing");
-  const std::string batch = ask(replica(0), kLinked);
-  (void)replica(0).take("stopped storing");
+  const std::string batch = holdAt(replica(0), "storing");
   const auto waiting = letWait({1, 2});
   place_->postgres.stop();
   replica(0).send("go");
@@ -409,9 +412,7 @@ TEST_F(BrokerTest, ATokenThatCouldNotBeStoredInTimeIsStoredWhenTheDatabaseIsBack
   const auto holder = start(/*threads=*/1, /*refreshTimeout=*/60s, /*storeTimeout=*/0ms);
   expire();
   holder->send("time " + std::to_string(now()));
-  holder->send("stop-at storing");
-  const std::string batch = ask(*holder, kLinked);
-  (void)holder->take("stopped storing");
+  const std::string batch = holdAt(*holder, "storing");
   place_->postgres.stop();
   holder->send("go");
   auto all = answers(*holder, batch, 1);
@@ -429,9 +430,7 @@ TEST_F(BrokerTest, ATokenThatCouldNotBeStoredInTimeIsStoredWhenTheDatabaseIsBack
 // A pause of any length, as of a virtual machine: no lease helps, the UAA knows nothing of it.
 TEST_F(BrokerTest, AHolderThatSleepsPastItsLeaseUsesWhatOthersStored) {
   expire();
-  replica(0).send("stop-at asking");
-  const std::string batch = ask(replica(0), kLinked);
-  (void)replica(0).take("stopped asking");
+  const std::string batch = holdAt(replica(0), "asking");
   const auto waiting = letWait({1, 2});
   endLeases();
   auto all = answersOf(waiting);
@@ -446,9 +445,7 @@ TEST_F(BrokerTest, AHolderThatSleepsPastItsLeaseUsesWhatOthersStored) {
 
 TEST_F(BrokerTest, ALateWriterOverwritesNothing) {
   expire();
-  replica(0).send("stop-at storing");
-  const std::string batch = ask(replica(0), kLinked);
-  (void)replica(0).take("stopped storing");
+  const std::string batch = holdAt(replica(0), "storing");
   connect();
   const auto first = answers(replica(1), ask(replica(1), kLinked));
   replica(0).send("go");
@@ -460,13 +457,60 @@ TEST_F(BrokerTest, ALateWriterOverwritesNothing) {
   EXPECT_EQ(redemptions(), 1U);
 }
 
+// What one trouble leaves behind meets the next one.
+TEST_F(BrokerTest, TroublesInAnyOrderCostOneRedemptionForEachExpiry) {
+  std::minstd_rand random(20261127);
+  const auto oneOf = [&](const std::vector<std::string>& all) {
+    return all[random() % all.size()];
+  };
+  constexpr std::uint64_t kRounds = 16;
+  std::uint64_t sleepers = 0;
+  for (std::uint64_t round = 1; round <= kRounds; ++round) {
+    const std::size_t holder = random() % kReplicas;
+    const std::string trouble = oneOf(
+        {"none", "kill", "kill", "uaa", "uaa", "database", "database while storing", "sleep"});
+    SCOPED_TRACE(std::to_string(round) + ": " + trouble + " of " + std::to_string(holder));
+    expire();
+    if (trouble == "kill") {
+      (void)holdAt(replica(holder), oneOf({"leased", "asking", "stored"}));
+      replica(holder).kill();
+      endLeases();
+      place_->replicas[holder] = start();
+    } else if (trouble == "uaa") {
+      server().addFault({.kind = random() % 2 == 0 ? FaultKind::TooManyRequests : FaultKind::Status,
+                         .pathPrefix = "/oauth/token"});
+      EXPECT_THAT(answers(replica(holder), ask(replica(holder), kLinked)),
+                  Each(HasOutcome(AnyOf("unreachable", "ok"))));
+    } else if (trouble == "database") {
+      place_->postgres.stop();
+      place_->postgres.start();
+    } else if (trouble == "database while storing") {
+      const std::string batch = holdAt(replica(holder), "storing");
+      place_->postgres.stop();
+      replica(holder).send("go");
+      (void)replica(holder).take("unwritten");
+      place_->postgres.start();
+      expectServed(answers(replica(holder), batch));
+    } else if (trouble == "sleep") {
+      const std::string batch = holdAt(replica(holder), "asking");
+      endLeases();
+      const std::size_t other = (holder + 1) % kReplicas;
+      expectServed(answers(replica(other), ask(replica(other), kLinked)));
+      replica(holder).send("go");
+      expectServed(answers(replica(holder), batch));
+      ++sleepers;
+    }
+    expectServed(askAll(kLinked));
+    ASSERT_EQ(redemptions(), round);
+    ASSERT_EQ(refusals(), sleepers);
+  }
+}
+
 // The window that cannot be closed: the server has dropped the old token, and the only process that
 // knows the new one is gone.
 TEST_F(BrokerTest, ATokenLostBetweenAnswerAndWriteEndsAsRejected) {
   expire();
-  replica(0).send("stop-at storing");
-  (void)ask(replica(0), kLinked);
-  (void)replica(0).take("stopped storing");
+  (void)holdAt(replica(0), "storing");
   const auto waiting = letWait({1, 2});
   replica(0).kill();
   endLeases();
