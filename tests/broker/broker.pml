@@ -3,7 +3,7 @@
  * A replica here is the leader of the single flight in one process. It dies at any moment and starts
  * again with an empty memory; the lease of the dead ends some time later. The server revokes a
  * refresh token when it is redeemed, may be away, and its answer may be lost. Tokens expire, a user
- * connects again, the row is encrypted anew. Not modelled: outages of the database.
+ * connects again, the row is encrypted anew.
  *
  * What must hold:
  *   1. no refresh token is redeemed twice, unless the only one who knew its successor died or never
@@ -15,12 +15,22 @@
  *
  * A lease is longer than the server may take, so it does not end under a living holder. With
  * SLOW_HOLDER it does, as when a machine sleeps: then 3, 4 and 5 still hold, and after what was
- * stored late no rejection is left (2 in the end).
+ * stored late no rejection is left (2 in the end). The same holds with OUTAGE: the database is away
+ * for a while, and a replica that could not store what it was granted keeps it and writes it later.
  *
  * Variants that must fail, so that the model is known to be able to: NO_LEASE, NO_LEASE_END,
  * NO_COMPARE (writes without comparing), NO_REREAD (believes a refusal without a look at the row;
- * with SLOW_HOLDER).
+ * with SLOW_HOLDER), NO_WRITER (writes what it kept only when it is asked again; with OUTAGE).
  */
+
+#ifdef OUTAGE
+#define SLOW_HOLDER
+#define UP !isDown
+#define CALM true /* No other trouble then, or there are too many states. */
+#else
+#define UP true
+#define CALM false
+#endif
 
 #ifndef REPLICAS
 #define REPLICAS 3
@@ -41,14 +51,19 @@
 /* The server. */
 byte token[TOKENS] = UNISSUED;
 byte issued = 0;
-bool isAway = false; /* Has been away once. */
-bool hasLost = false; /* An answer has been lost. */
+bool isAway = CALM; /* Has been away once. */
+bool hasLost = CALM; /* An answer has been lost. */
 
 /* The row, and its lease. */
 byte row;
 byte version = 1;
 bool isFresh = false;
 byte lease = FREE;
+
+bool isDown = false;
+/* What a replica was granted and could not store, and the token in whose place it belongs. */
+byte kept[REPLICAS] = NONE;
+byte keptFor[REPLICAS] = NONE;
 
 /* What the properties are about. */
 bool lost[TOKENS] = false; /* Redeemed, and nobody knows the successor. */
@@ -65,9 +80,22 @@ inline issue(to) {
 
 inline release() {
   if
-  :: lease == me -> lease = FREE
+  :: lease == me && UP -> lease = FREE
+  :: lease == me && !(UP) -> lease = DEAD /* It cannot be given back and ends by itself. */
   :: else
   fi
+}
+
+inline storeKept(i) {
+  if
+  :: row == keptFor[i] ->
+     row = kept[i];
+     version++;
+     isFresh = true
+  :: else
+  fi;
+  kept[i] = NONE;
+  keptFor[i] = NONE
 }
 
 /* The end of a request: what it knew is forgotten. */
@@ -88,6 +116,13 @@ inline mayDie() {
        fi;
        if
        :: granted != NONE -> lost[seen] = true
+       :: else
+       fi;
+       if
+       :: kept[me - 1] != NONE ->
+          lost[keptFor[me - 1]] = true;
+          kept[me - 1] = NONE;
+          keptFor[me - 1] = NONE
        :: else
        fi;
        rejected[me - 1] = 0;
@@ -117,17 +152,22 @@ request:
   /* A row that is fresh serves those who wait, too. */
   atomic {
     if
-    :: isFresh -> goto request
+    :: UP && isFresh -> goto request
 #ifdef NO_LEASE
     :: !isFresh
 #else
-    :: !isFresh && lease == FREE -> lease = me
+    :: UP && !isFresh && lease == FREE -> lease = me
 #endif
     fi
   };
   mayDie();
 
   atomic {
+    UP;
+    if
+    :: kept[me - 1] != NONE -> storeKept(me - 1)
+    :: else
+    fi;
     if
     :: isFresh || rejected[me - 1] == version ->
        release();
@@ -175,11 +215,18 @@ request:
 store:
   atomic {
     if
+#ifdef OUTAGE
+    :: isDown -> /* It does not wait for ever. */
+       kept[me - 1] = granted;
+       keptFor[me - 1] = seen;
+       granted = NONE;
+       goto finish
+#endif
 #ifdef NO_COMPARE
     :: true ->
 #else
-    :: version != seenVersion -> goto look
-    :: version == seenVersion ->
+    :: UP && version != seenVersion -> goto look
+    :: UP && version == seenVersion ->
 #endif
        assert(row == seen); /* 3 */
        row = granted;
@@ -193,6 +240,7 @@ store:
 look:
   mayDie();
   atomic {
+    UP;
     if
     :: row != seen -> granted = NONE /* The newer one counts. */
     :: row == seen -> /* Only encrypted anew. */
@@ -204,6 +252,7 @@ look:
 
 refused:
   atomic {
+    UP;
     if
 #ifndef NO_REREAD
     :: row != seen /* Somebody has stored another one. */
@@ -230,7 +279,22 @@ end:
   skip
 }
 
+#if defined(OUTAGE) && !defined(NO_WRITER)
+active proctype Writer() {
+  do
+  :: atomic { !isDown && kept[0] != NONE -> storeKept(0) }
+  :: atomic { !isDown && kept[1] != NONE -> storeKept(1) }
+  :: ended == REPLICAS && kept[0] == NONE && kept[1] == NONE -> break
+  od;
+  ended++
+}
+#define ALL REPLICAS + 1
+#else
+#define ALL REPLICAS
+#endif
+
 active proctype World() {
+  bool wasDown = false;
   bool isReconnected = false;
   bool isRekeyed = false;
   byte expiries = 0;
@@ -242,13 +306,13 @@ active proctype World() {
        isFresh = false;
        expiries++
      }
-  :: atomic { !isReconnected ->
+  :: atomic { UP && !isReconnected ->
        isReconnected = true;
        issue(row);
        version++;
        isFresh = true
      }
-  :: atomic { !isRekeyed ->
+  :: atomic { UP && !isRekeyed ->
        isRekeyed = true;
        version++
      }
@@ -258,7 +322,14 @@ active proctype World() {
 #ifdef SLOW_HOLDER
   :: atomic { lease != FREE && lease != DEAD -> lease = FREE }
 #endif
-  :: ended == REPLICAS -> break
+#ifdef OUTAGE
+  :: atomic { !wasDown ->
+       wasDown = true;
+       isDown = true
+     }
+  :: isDown -> isDown = false
+#endif
+  :: ended == ALL -> break
   od;
 
   atomic {

@@ -35,8 +35,10 @@ check() {
 
 check 'errors: 0$'
 check 'errors: 0$' -DSLOW_HOLDER -DREPLICAS=2
+check 'errors: 0$' -DOUTAGE -DREPLICAS=2
 check 'assertion violated lost\[seen\]' -DNO_LEASE
 check 'invalid end state' -DNO_LEASE_END
 check 'assertion violated \(row==seen\)' -DNO_COMPARE
 check 'assertion violated \(\(rejected\[i\]!=version\)' -DSLOW_HOLDER -DNO_REREAD
+check 'assertion violated \(\(token\[row\]==1\)' -DOUTAGE -DREPLICAS=2 -DNO_WRITER
 exit "$failed"
