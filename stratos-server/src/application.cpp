@@ -23,6 +23,7 @@
 #include "stratos/crypto/random.hpp"
 #include "stratos/ext/backup.hpp"
 #include "stratos/ext/cloud_foundry.hpp"
+#include "stratos/ext/endpoints_file.hpp"
 #include "stratos/ext/git.hpp"
 #include "stratos/ext/helm.hpp"
 #include "stratos/ext/kubernetes.hpp"
@@ -120,6 +121,12 @@ std::jthread startSweeper(Console& console, LogSink& log) {
   });
 }
 
+// Brings the endpoints of the endpoints file; does nothing without one.
+std::jthread startReconciler(ext::DeclaredEndpoints* declared) {
+  if (declared == nullptr) return {};
+  return std::jthread([declared](const std::stop_token& stop) { declared->run(stop); });
+}
+
 // What an early release kept in a table of its own counts from now on as if the set-up wizard had
 // stored it.
 void moveOldConfiguration(db::Database& database, const LookupChain& chain, LogSink& log) {
@@ -196,6 +203,8 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   crypto::SystemRandom random;
   const SystemClock clock;
   Warnings warnings;
+  // First of all: with a mistake in it nothing is touched.
+  auto endpointsFile = loadEndpointsFile(settings);
 
   const auto database = openDatabase(config.database, log, stop);
   const store::SchemaReport schema = store::migrateSchema(*database, log);
@@ -249,6 +258,12 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   extensions.push_back(ext::makeUserFavorites());
   extensions.push_back(ext::makeUserInfo());
   extensions.push_back(std::move(userInvite));
+  ext::DeclaredEndpoints* declaredEndpoints = nullptr;
+  if (endpointsFile) {
+    auto declared = std::make_unique<ext::DeclaredEndpoints>(std::move(*endpointsFile));
+    declaredEndpoints = declared.get();
+    extensions.push_back(std::move(declared));
+  }
   if (settings.flag("FEATURE_ALLOW_BACKUP")) {
     extensions.push_back(ext::makeBackup(*database, cipher, random));
   }
@@ -260,6 +275,7 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   {
     const std::jthread sweeper = startSweeper(console, log);
     const std::jthread cipherRefresh = startCipherRefresh(*database, cipher, log);
+    const std::jthread reconciler = startReconciler(declaredEndpoints);
     waitForStop(stop);
     stratos::log(log, LogLevel::Info, "stopping",
                  {{"requests_in_flight", server.activeRequests()}});

@@ -185,6 +185,13 @@ int check(SettingMap environment, std::ostream& out, const LookupPlaces& places)
                            ? "off, no mail server and sender are set"
                            : "by mail through " + invitations.smtp.host);
   });
+  report.run("endpoints file", [&]() -> std::string {
+    const auto file = loadEndpointsFile(settings);
+    if (!file) return "none";
+    return file->path.string() + ", " + std::to_string(file->endpoints.size()) +
+           (file->endpoints.size() == 1 ? " endpoint" : " endpoints") +
+           (file->prune ? "; others that it once brought are removed" : "");
+  });
   if (config && options && !options->setup && options->signIn.type == AuthType::Remote) {
     report.run("UAA", [&] { return checkUaa(*config, *options); });
   }

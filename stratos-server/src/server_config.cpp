@@ -517,6 +517,13 @@ ext::UserInviteOptions loadUserInvite(const Settings& settings, Warnings& warnin
   return options;
 }
 
+std::optional<ext::EndpointsFile> loadEndpointsFile(const Settings& settings) {
+  if (!settings.isSet("STRATOS_ENDPOINTS_FILE")) return std::nullopt;
+  return ext::readEndpointsFile(
+      settings.text("STRATOS_ENDPOINTS_FILE"),
+      [&](const std::string& name) { return settings.chain().findInEnvironment(name); });
+}
+
 ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings) {
   ConsoleOptions options;
   options.version = STRATOS_SERVER_VERSION;

@@ -13,6 +13,7 @@
 #include "stratos/console/options.hpp"
 #include "stratos/crypto/token_cipher.hpp"
 #include "stratos/db/database.hpp"
+#include "stratos/ext/endpoints_file.hpp"
 #include "stratos/ext/user_invite.hpp"
 #include "stratos/http/transport.hpp"
 
@@ -72,6 +73,8 @@ struct ServerConfig {
 void refuseOpenConsole(const ServerConfig& config, const SignInOptions& signIn);
 /// How users are invited by mail, the templates included.
 [[nodiscard]] ext::UserInviteOptions loadUserInvite(const Settings& settings, Warnings& warnings);
+/// The endpoints file with what it refers to; empty when there is none.
+[[nodiscard]] std::optional<ext::EndpointsFile> loadEndpointsFile(const Settings& settings);
 /// The console's own options, once the database is the first source of the settings. The session
 /// secret stays as it was set: see obtainSessionSecret(). In set-up mode the caller fills in how
 /// the settings are read again, and the code.

@@ -171,6 +171,8 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
      "proxy for https endpoints (environment, either case)"},
     {"NO_PROXY", kEndpoints, Text, "", "",
      "hosts that are called without a proxy (environment, either case)"},
+    {"STRATOS_ENDPOINTS_FILE", kEndpoints, Text, "", "",
+     "YAML or JSON file with endpoints that are registered at each start"},
     {"STRATOS_OUTGOING_DENY", kEndpoints, List, "", "",
      "addresses and networks (10.0.0.0/8, private, loopback) that endpoints may not have; "
      "link-local, metadata, multicast and reserved ones are refused anyway"},

@@ -1,4 +1,5 @@
 #include <csignal>
+#include <fstream>
 
 #include "server_fixture.hpp"
 
@@ -72,6 +73,36 @@ TEST_F(ProgramTest, ChecksWithoutChangingAnything) {
   Settings wrong = settings();
   wrong["ENCRYPTION_KEY"] = "abc";
   EXPECT_EQ(run(wrong, {"check"}).status, 1);
+}
+
+TEST_F(ProgramTest, KeepsTheEndpointsOfItsFile) {
+  Settings declared = settings();
+  declared["STRATOS_ENDPOINTS_FILE"] = (folder / "endpoints.yaml").string();
+  const auto write = [&](const std::string& text) {
+    std::ofstream(folder / "endpoints.yaml") << text;
+  };
+  write("endpoints:\n  - name: Declared\n    kind: cf\n");
+  for (const char* command : {"check", "serve"}) {
+    const Run refused = run(declared, {command});
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_NE(refused.output.find("endpoints.yaml, line 3: the key"), std::string::npos)
+        << refused.output;
+  }
+  write("endpoints:\n  - {name: Declared, type: cf, skip_ssl_validation: true, url: \"" +
+        foundation->apiUrl() + "\"}\n");
+  const Run good = run(declared, {"check"});
+  EXPECT_EQ(good.status, 0) << good.output;
+  EXPECT_NE(good.output.find("1 endpoint"), std::string::npos) << good.output;
+  startServer(declared);
+  EXPECT_NE(server->waitForLine("registered=1"), "") << server->output();
+  EXPECT_NE(signedIn().get("/api/v1/endpoints").body.find("\"Declared\""), std::string::npos);
+  server->signal(SIGTERM);
+  ASSERT_EQ(server->waitForExit(), 0);
+
+  write("prune: true\nendpoints: []\n");
+  startServer(declared);
+  EXPECT_NE(server->waitForLine("removed=1"), "") << server->output();
+  EXPECT_EQ(signedIn().get("/api/v1/endpoints").body, "[]");
 }
 
 TEST_F(ProgramTest, AWrongKeyIsNoticedBeforeAnythingIsWritten) {

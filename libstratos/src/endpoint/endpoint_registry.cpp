@@ -35,7 +35,7 @@ bool sameAddress(const EndpointRecord& record, const Url& url) {
 }
 
 /// Why the text of a field cannot be stored; empty when it can.
-std::string problemOf(std::string_view field, std::string_view text) {
+std::string textProblem(std::string_view field, std::string_view text) {
   const std::string name{field};
   if (text.size() > kMaxText) {
     return name + " is longer than " + std::to_string(kMaxText) + " characters";
@@ -154,6 +154,28 @@ std::optional<EndpointRecord> EndpointRegistry::findVisible(const Caller& caller
   return record;
 }
 
+std::string EndpointRegistry::problemOf(const Registration& registration) {
+  if (registration.name.empty() || registration.apiUrl.empty()) {
+    return "Needs CNSI Name and API Endpoint";
+  }
+  for (const auto& [field, text] :
+       {std::pair{"cnsi_name", &registration.name}, std::pair{"api_endpoint", &registration.apiUrl},
+        std::pair{"sub_type", &registration.subType},
+        std::pair{"cnsi_client_id", &registration.clientId}}) {
+    if (std::string problem = textProblem(field, *text); !problem.empty()) return problem;
+  }
+  if (!registration.caCertificate.empty() && !looksLikePem(registration.caCertificate)) {
+    return "ca_cert is not a certificate in PEM form";
+  }
+  const auto parsed = Url::tryParse(registration.apiUrl);
+  if (!parsed || (parsed->scheme() != "https" && parsed->scheme() != "http") ||
+      !parsed->userInfo().empty() || !parsed->rawQuery().empty()) {
+    return "Failed to get API Endpoint: it must be an http or https URL without user name and "
+           "query, for example https://api.example.com";
+  }
+  return {};
+}
+
 ChangeResult EndpointRegistry::add(const Caller& caller, const Registration& registration,
                                    Deadline deadline) {
   EndpointType* type = findType(registration.type);
@@ -165,27 +187,10 @@ ChangeResult EndpointRegistry::add(const Caller& caller, const Registration& reg
           return known;
         }());
   }
-  if (registration.name.empty() || registration.apiUrl.empty()) {
-    return refused(ChangeStatus::Invalid, "Needs CNSI Name and API Endpoint");
+  if (std::string problem = problemOf(registration); !problem.empty()) {
+    return refused(ChangeStatus::Invalid, std::move(problem));
   }
-  for (const auto& [field, text] :
-       {std::pair{"cnsi_name", &registration.name}, std::pair{"api_endpoint", &registration.apiUrl},
-        std::pair{"sub_type", &registration.subType},
-        std::pair{"cnsi_client_id", &registration.clientId}}) {
-    std::string problem = problemOf(field, *text);
-    if (!problem.empty()) return refused(ChangeStatus::Invalid, std::move(problem));
-  }
-  if (!registration.caCertificate.empty() && !looksLikePem(registration.caCertificate)) {
-    return refused(ChangeStatus::Invalid, "ca_cert is not a certificate in PEM form");
-  }
-  const auto parsed = Url::tryParse(registration.apiUrl);
-  if (!parsed || (parsed->scheme() != "https" && parsed->scheme() != "http") ||
-      !parsed->userInfo().empty() || !parsed->rawQuery().empty()) {
-    return refused(ChangeStatus::Invalid,
-                   "Failed to get API Endpoint: it must be an http or https URL without user name "
-                   "and query, for example https://api.example.com");
-  }
-  const Url url = parsed->withoutTrailingSlash();
+  const Url url = Url::parse(registration.apiUrl).withoutTrailingSlash();
 
   const bool isAdmin = options_.userEndpoints == UserEndpoints::Disabled || caller.isAdmin();
   const bool isSystem =
@@ -252,7 +257,7 @@ ChangeResult EndpointRegistry::update(const Caller& caller, const EndpointId& id
 
   EndpointRecord record = *stored;
   if (change.name && !change.name->empty()) record.name = *change.name;
-  if (std::string problem = problemOf("name", record.name); !problem.empty()) {
+  if (std::string problem = textProblem("name", record.name); !problem.empty()) {
     return refused(ChangeStatus::Invalid, std::move(problem));
   }
   if (change.caCertificate) {
@@ -264,7 +269,7 @@ ChangeResult EndpointRegistry::update(const Caller& caller, const EndpointId& id
   record.skipSslValidation = change.skipSslValidation.value_or(record.skipSslValidation);
   record.ssoAllowed = change.ssoAllowed.value_or(record.ssoAllowed);
   if (change.clientId) {
-    if (std::string problem = problemOf("clientID", *change.clientId); !problem.empty()) {
+    if (std::string problem = textProblem("clientID", *change.clientId); !problem.empty()) {
       return refused(ChangeStatus::Invalid, std::move(problem));
     }
     record.clientId = *change.clientId;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "store/declared_endpoint_mark.hpp"
 #include "store/rows.hpp"
 #include "stratos/base/error.hpp"
 
@@ -81,6 +82,7 @@ bool SqlEndpointStore::removeWithDependents(const EndpointId& id) {
     connection.execute("DELETE FROM tokens WHERE token_type = 'cnsi' AND cnsi_guid = $1",
                        {id.str()});
     connection.execute("DELETE FROM favorites WHERE endpoint_id = $1", {id.str()});
+    connection.execute("DELETE FROM stratos_settings WHERE name = $1", {declaredEndpointMark(id)});
   });
   return existed;
 }

@@ -107,6 +107,10 @@ class STRATOS_EXPORT EndpointRegistry {
   /// Removes an endpoint with every user's tokens and favourites of it.
   [[nodiscard]] ChangeResult remove(const Caller& caller, const EndpointId& id);
 
+  /// Why such an endpoint could not be registered, whatever answers at its address; empty when it
+  /// could. Does not look at the type.
+  [[nodiscard]] static std::string problemOf(const Registration& registration);
+
   [[nodiscard]] UserEndpoints mode() const noexcept { return options_.userEndpoints; }
 
   /// base64url(SHA-1(url [+ user])): the same URL gives the same id on every installation.

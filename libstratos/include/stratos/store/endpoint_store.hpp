@@ -45,8 +45,8 @@ class STRATOS_EXPORT EndpointStore {
   /// such row.
   virtual bool update(const EndpointRecord& record) = 0;
   virtual bool updateMetadata(const EndpointId& id, const std::string& metadata) = 0;
-  /// Removes the endpoint, every user's tokens for it and favourites of it, in one transaction.
-  /// False when it did not exist.
+  /// Removes the endpoint, every user's tokens for it and favourites of it, and the mark of an
+  /// endpoints file, in one transaction. False when it did not exist.
   virtual bool removeWithDependents(const EndpointId& id) = 0;
 };
 
