@@ -168,7 +168,7 @@ class BrokerTest : public ::testing::Test {
   static std::string ask(ReplicaProcess& replica, const std::string& targets,
                          const std::string& command = "ask") {
     std::string batch = "batch-" + std::to_string(++place_->batches);
-    replica.drop("waiting");
+    for (const char* event : {"waiting", "read"}) replica.drop(event);
     replica.send(command + " " + batch + " " + targets);
     return batch;
   }
@@ -213,11 +213,13 @@ class BrokerTest : public ::testing::Test {
     return all;
   }
 
-  /// Its threads ask, and the one that comes to `point` stops there; returns their batch.
+  /// Its threads ask, and the one that comes to `point` stops there while the others wait for it;
+  /// returns their batch.
   static std::string holdAt(ReplicaProcess& replica, const std::string& point) {
     replica.send("stop-at " + point);
     std::string batch = ask(replica, kLinked);
     (void)replica.take("stopped " + point);
+    (void)replica.take("read");
     return batch;
   }
 

@@ -7,9 +7,10 @@
 //   stop-at POINT                       the next thread that comes there stops ("stopped POINT")
 //   go                                  it goes on
 //
-// Events: "ready"; "waiting" (another process has the lease; once after each ask); "stopped POINT";
-// "unwritten" (the database did not take a token); "log TEXT"; "BATCH OUTCOME TARGET TOKEN REASON",
-// one per thread. Points: leased, asking, storing, stored.
+// Events: "ready"; "read" (each thread that asks has read its row); "waiting" (another process has
+// the lease; once after each ask); "stopped POINT"; "unwritten" (the database did not take a
+// token); "log TEXT"; "BATCH OUTCOME TARGET TOKEN REASON", one per thread. Points: leased, asking,
+// storing, stored.
 
 #include <atomic>
 #include <barrier>
@@ -132,9 +133,12 @@ class WatchedTokens final : public store::TokenStore {
  public:
   WatchedTokens(store::TokenStore& inner, Points& points) : inner_(inner), points_(points) {}
 
+  void watch(int readers) { unread_ = readers; }
   std::optional<store::TokenRecord> findForEndpoint(const UserId& user,
                                                     const EndpointId& endpoint) override {
-    return inner_.findForEndpoint(user, endpoint);
+    auto found = inner_.findForEndpoint(user, endpoint);
+    if (--unread_ == 0) say("read");
+    return found;
   }
   std::optional<store::TokenRecord> findById(const UserId& owner, const TokenId& id) override {
     return inner_.findById(owner, id);
@@ -170,6 +174,7 @@ class WatchedTokens final : public store::TokenStore {
  private:
   store::TokenStore& inner_;
   Points& points_;
+  std::atomic<int> unread_ = 0;
 };
 
 class LineLog final : public LogSink {
@@ -228,6 +233,7 @@ class Replica {
  private:
   void ask(const std::string& batch, const std::vector<std::string>& targets, bool refused) {
     leases_.watch();
+    tokens_.watch(kThreads);
     const auto start = std::make_shared<std::barrier<>>(kThreads);
     for (int i = 0; i < kThreads; ++i) {
       const std::string target = targets.at(static_cast<std::size_t>(i) % targets.size());
