@@ -549,6 +549,11 @@ ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings) 
                                     : userEndpoints == "admin_only"
                                         ? endpoint::UserEndpoints::AdminOnly
                                         : endpoint::UserEndpoints::Disabled;
+  if (userEndpoints == "enabled" && !settings.isSet("STRATOS_OUTGOING_DENY")) {
+    warnings.emplace_back(
+        "USER_ENDPOINTS_ENABLED is enabled: users can make the console call this machine and its "
+        "private networks; STRATOS_OUTGOING_DENY=loopback,private closes them");
+  }
   if (settings.isSet("CF_CLIENT")) options.endpoints.defaultClientId = settings.text("CF_CLIENT");
   options.endpoints.defaultClientSecret = settings.secret("CF_CLIENT_SECRET");
 

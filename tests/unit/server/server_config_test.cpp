@@ -351,5 +351,16 @@ TEST_F(ServerConfigTest, ReadsWhichAddressesMayBeCalled) {
   }
 }
 
+TEST_F(ServerConfigTest, SaysThatUsersMayReachPrivateNetworks) {
+  static_cast<void>(options(localUser({{"USER_ENDPOINTS_ENABLED", "enabled"}})));
+  ASSERT_THAT(warnings_, SizeIs(1));
+  EXPECT_THAT(warnings_.front(), HasSubstr("STRATOS_OUTGOING_DENY=loopback,private"));
+  static_cast<void>(options(localUser(
+      {{"USER_ENDPOINTS_ENABLED", "enabled"}, {"STRATOS_OUTGOING_DENY", "loopback,private"}})));
+  EXPECT_THAT(warnings_, IsEmpty());
+  static_cast<void>(options(localUser({{"USER_ENDPOINTS_ENABLED", "admin_only"}})));
+  EXPECT_THAT(warnings_, IsEmpty());
+}
+
 }  // namespace
 }  // namespace stratos::server
