@@ -110,6 +110,13 @@ class BrokerTest : public ::testing::Test {
     before_ = place_->uaa.counters();
   }
 
+  void TearDown() override {
+    // The next case begins with other processes, then.
+    if (!place_ || !HasFailure()) return;
+    server().clearFaults();
+    for (const auto& replica : place_->replicas) replica->kill();
+  }
+
   static std::unique_ptr<ReplicaProcess> start(std::size_t threads = kThreads,
                                                std::chrono::milliseconds refreshTimeout = 60s,
                                                std::chrono::milliseconds storeTimeout = 60s) {
