@@ -84,6 +84,15 @@ GrantResult UaaClient::passwordGrant(const UaaTarget& uaa, const std::string& us
                  deadline);
 }
 
+GrantResult UaaClient::passcodeGrant(const UaaTarget& uaa, const Secret& passcode,
+                                     Deadline deadline) {
+  return request(uaa, Grant::Password, passcode,
+                 encodeForm({{"grant_type", "password"},
+                             {"passcode", passcode.reveal()},
+                             {"response_type", "token"}}),
+                 deadline);
+}
+
 GrantResult UaaClient::authorizationCodeGrant(const UaaTarget& uaa, const Secret& code,
                                               const std::string& redirectUri,
                                               const Secret& codeVerifier, Deadline deadline) {
@@ -153,8 +162,7 @@ GrantResult UaaClient::request(const UaaTarget& uaa, Grant kind, const Secret& c
     const std::string error = answer ? codeOnly(detail::stringMember(*answer, "error")) : "";
     return failure(
         classify(response.status, error, kind == Grant::Refresh || kind == Grant::Client),
-        response.status,
-        error.empty() ? status : status + " " + error,
+        response.status, error.empty() ? status : status + " " + error,
         answer ? displayable(detail::stringMember(*answer, "error_description"), credential) : "");
   }
   const std::string accessToken = answer ? detail::stringMember(*answer, "access_token") : "";

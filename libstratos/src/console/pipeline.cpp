@@ -414,7 +414,10 @@ std::int64_t endOtherSessions(Services& services, const Request& request) {
 }
 
 endpoint::Caller callerOf(Services& services, const Request& request) {
-  const UserId user = userOf(request);
+  return callerFor(services, userOf(request));
+}
+
+endpoint::Caller callerFor(Services& services, const UserId& user) {
   auto known = std::make_shared<std::optional<bool>>();
   return {.user = user, .isAdmin = [&services, user, known] {
             if (!known->has_value()) {

@@ -35,6 +35,8 @@ class SetupGate;
 std::int64_t endOtherSessions(Services& services, const http::Request& request);
 /// The caller of a request behind the session step; the role is looked up once, when asked for.
 [[nodiscard]] endpoint::Caller callerOf(Services& services, const http::Request& request);
+/// The same for a user who was found in another way.
+[[nodiscard]] endpoint::Caller callerFor(Services& services, const UserId& user);
 /// Whether a page of `origin` was served by the host that the request names.
 [[nodiscard]] bool isOwnOrigin(const http::Request& request, std::string_view origin);
 /// True when `segment` is the first one of the path, as the router reads it: doubled slashes count

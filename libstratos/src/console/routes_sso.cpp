@@ -57,9 +57,7 @@ struct Checked {
 
 Checked checkState(const Identity& identity, const Request& request, const std::string& state) {
   Checked result;
-  if (!identity.sso) {
-    result.refusal = jsonError(404, "Single sign-on is not configured");
-  } else if (state.empty()) {
+  if (state.empty()) {
     result.refusal = jsonError(401, "The parameter state is missing");
   } else {
     result.returnTo =
@@ -72,8 +70,11 @@ Checked checkState(const Identity& identity, const Request& request, const std::
   return result;
 }
 
+Response notConfigured() { return jsonError(404, "Single sign-on is not configured"); }
+
 Response begin(Services& services, SsoTickets& tickets, Request& request) {
   const auto identity = services.identity();
+  if (!identity->sso) return notConfigured();
   Checked state = checkState(*identity, request, parameter(readQuery(request), "state"));
   if (state.refusal) return std::move(*state.refusal);
   const SsoTicket ticket =
@@ -120,14 +121,85 @@ Response end(Services& services, const Identity& identity, Request& request,
   return response;
 }
 
+void auditConnect(Services& services, const Request& request, const UserId& user,
+                  const EndpointId& target, const std::string& refusal) {
+  writeAudit(services.env.log, request,
+             {.action = "endpoint.connect",
+              .outcome = refusal.empty() ? "success" : "refused",
+              .user = user.str(),
+              .account = {},
+              .target = target.str(),
+              .reason = refusal});
+}
+
+Response toEndpointsPage(const Url& page, const EndpointId& endpoint, bool connected) {
+  return Response::redirect(kRedirect, page.origin() +
+                                           "/endpoints?cnsi_guid=" + percentEncode(endpoint.str()) +
+                                           "&status=" + (connected ? "ok" : "fail"));
+}
+
+/// Sends a signed-in user to an endpoint's own page to connect to it.
+Response beginConnect(Services& services, SsoTickets& tickets, Request& request) {
+  const FormFields query = readQuery(request);
+  const EndpointId id{parameter(query, "guid")};
+  if (id.empty()) return jsonError(400, "Missing target endpoint");
+  const auto identity = services.identity();
+  Checked state = checkState(*identity, request, parameter(query, "state"));
+  if (state.refusal) return std::move(*state.refusal);
+  // A foreign page must not replace a user's connection by that of whoever is signed in at the UAA.
+  const std::string_view site = request.headers.get("sec-fetch-site");
+  if (identity->options.sso.allowList.empty() && (site == "cross-site" || site == "same-site")) {
+    return jsonError(403, "Connecting is begun from the console's own pages only");
+  }
+  SsoTicket ticket = tickets.begin(state.returnTo->str(), state.returnTo->origin() + kCallback);
+  ticket.endpoint = id;
+  ticket.user = userOf(request);
+  auto signIn = services.connector.beginSignIn(callerOf(services, request), id, ticket.flow);
+  if (signIn.url.empty()) {
+    auditConnect(services, request, ticket.user, id, signIn.refusal.message);
+    return signIn.refusal.plainText ? Response::text(signIn.refusal.status, signIn.refusal.message)
+                                    : jsonError(signIn.refusal.status, signIn.refusal.message);
+  }
+  Response response = Response::redirect(kRedirect, signIn.url);
+  response.headers.add("Set-Cookie", tickets.cookieFor(ticket).str());
+  return response;
+}
+
+/// Ends a connection that this browser has begun, if the same user still is signed in.
+Response endConnect(Services& services, Request& request, const FormFields& query,
+                    const SsoTicket& ticket) {
+  const auto page = Url::parse(ticket.returnTo);
+  const auto session = findSession(services, request);
+  const std::string code = parameter(query, "code");
+  std::string refusal;
+  if (!session || session->user != ticket.user) {
+    refusal = "the user who began is not signed in any more";
+  } else if (code.empty()) {
+    refusal = displayable(parameter(query, "error"));
+    if (refusal.empty()) refusal = "the authorization server sent no code";
+  } else {
+    const auto change =
+        services.connector.endSignIn(callerFor(services, ticket.user), ticket.endpoint,
+                                     Secret{code}, ticket.flow, Deadline::after(kProviderTimeout));
+    if (!change.done) refusal = change.message;
+  }
+  auditConnect(services, request, ticket.user, ticket.endpoint, refusal);
+  return toEndpointsPage(page, ticket.endpoint, refusal.empty());
+}
+
 Response callback(Services& services, const SsoTickets& tickets, Request& request) {
   const auto identity = services.identity();
-  if (!identity->sso) return jsonError(404, "Single sign-on is not configured");
   const FormFields query = readQuery(request);
   const std::string state = parameter(query, "state");
+  const auto ticket = tickets.find(request, state);
+  if (ticket && !ticket->endpoint.empty()) {
+    Response response = endConnect(services, request, query, *ticket);
+    response.headers.add("Set-Cookie", tickets.clearingCookie(state).str());
+    return response;
+  }
+  if (!identity->sso) return notConfigured();
   if (state.empty()) return jsonError(401, "The parameter state is missing");
   if (state == kLogoutState) return toSignInPage({}, "You have been logged out");
-  const auto ticket = tickets.find(request, state);
   if (!ticket) {
     writeAudit(services.env.log, request,
                {.action = "session.login",
@@ -147,6 +219,7 @@ Response callback(Services& services, const SsoTickets& tickets, Request& reques
 /// GET from another site must not be able to.
 Response leave(Services& services, Request& request) {
   const auto identity = services.identity();
+  if (!identity->sso) return notConfigured();
   Checked state = checkState(*identity, request, parameter(readQuery(request), "state"));
   if (state.refusal) return std::move(*state.refusal);
   if (!hasSsoOption(identity->options.sso, "logout")) {
@@ -170,6 +243,12 @@ void addSsoRoutes(http::Router& router, Services& services) {
   router.add("GET", kCallback, [&services, tickets](Request& request) {
     return callback(services, *tickets, request);
   });
+  const auto signedIn = accessSteps(services, RouteAccess::Session);
+  for (const char* path : {"/api/v1/tokens", "/pp/v1/auth/tokens"}) {
+    router.add("GET", path, http::wrap(signedIn, [&services, tickets](Request& request) {
+                 return beginConnect(services, *tickets, request);
+               }));
+  }
   router.add("GET", "/pp/v1/auth/sso_logout",
              [&services](Request& request) { return leave(services, request); });
 }

@@ -71,6 +71,8 @@ SsoTickets::SsoTickets(const Secret& sessionSecret, const Clock& clock, Random& 
 
 SsoTicket SsoTickets::begin(const std::string& returnTo, const std::string& redirectUri) {
   return {.returnTo = returnTo,
+          .endpoint = {},
+          .user = {},
           .flow = {.redirectUri = redirectUri,
                    .state = toBase64Url(random_.bytes(kRandomBytes)),
                    .nonce = toBase64Url(random_.bytes(kRandomBytes)),
@@ -81,6 +83,8 @@ SsoTicket SsoTickets::begin(const std::string& returnTo, const std::string& redi
 http::SetCookie SsoTickets::cookieFor(const SsoTicket& ticket) const {
   const std::string payload =
       toBase64Url(encodeForm({{"return", ticket.returnTo},
+                              {"endpoint", ticket.endpoint.str()},
+                              {"user", ticket.user.str()},
                               {"redirect", ticket.flow.redirectUri},
                               {"state", ticket.flow.state},
                               {"nonce", ticket.flow.nonce},
@@ -114,6 +118,8 @@ std::optional<SsoTicket> SsoTickets::find(const http::Request& request,
   const std::string untilText = field("until");
   (void)std::from_chars(untilText.data(), untilText.data() + untilText.size(), until);
   SsoTicket ticket{.returnTo = field("return"),
+                   .endpoint = EndpointId{field("endpoint")},
+                   .user = UserId{field("user")},
                    .flow = {.redirectUri = field("redirect"),
                             .state = field("state"),
                             .nonce = field("nonce"),

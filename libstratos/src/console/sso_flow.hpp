@@ -6,6 +6,7 @@
 
 #include "stratos/auth/single_sign_on.hpp"
 #include "stratos/base/clock.hpp"
+#include "stratos/base/ids.hpp"
 #include "stratos/base/random.hpp"
 #include "stratos/base/secret.hpp"
 #include "stratos/base/url.hpp"
@@ -18,6 +19,9 @@ namespace stratos::console {
 /// A sign-in by redirect that a browser has begun.
 struct SsoTicket {
   std::string returnTo;  ///< Where the front end wants the browser back.
+  /// The endpoint that the user connects to; empty for a sign-in to the console.
+  EndpointId endpoint = {};
+  UserId user = {};  ///< Who connects.
   auth::SsoFlow flow;
   TimePoint expiresAt{};
 };

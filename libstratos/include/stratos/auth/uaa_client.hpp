@@ -60,8 +60,12 @@ class STRATOS_EXPORT UaaClient {
   /// Resource owner password grant (RFC 6749 section 4.3).
   [[nodiscard]] GrantResult passwordGrant(const UaaTarget& uaa, const std::string& userName,
                                           const Secret& password, Deadline deadline);
-  /// Authorization code grant (RFC 6749 section 4.1.3) with PKCE (RFC 7636); `redirectUri` as it was
-  /// in the authorization request.
+  /// The same grant with a one-time passcode from the UAA's page `/passcode` instead of a password:
+  /// for users of an identity provider that takes no passwords here.
+  [[nodiscard]] GrantResult passcodeGrant(const UaaTarget& uaa, const Secret& passcode,
+                                          Deadline deadline);
+  /// Authorization code grant (RFC 6749 section 4.1.3) with PKCE (RFC 7636); `redirectUri` as it
+  /// was in the authorization request.
   [[nodiscard]] GrantResult authorizationCodeGrant(const UaaTarget& uaa, const Secret& code,
                                                    const std::string& redirectUri,
                                                    const Secret& codeVerifier, Deadline deadline);

@@ -2,11 +2,12 @@
 
 #include <string>
 
-#include "stratos/auth/connected_user.hpp"
+#include "stratos/auth/single_sign_on.hpp"
 #include "stratos/base/deadline.hpp"
 #include "stratos/base/export.hpp"
 #include "stratos/base/ids.hpp"
 #include "stratos/base/log.hpp"
+#include "stratos/base/secret.hpp"
 #include "stratos/endpoint/endpoint_registry.hpp"
 #include "stratos/http/form.hpp"
 #include "stratos/store/token_store.hpp"
@@ -35,10 +36,31 @@ class STRATOS_EXPORT Connector {
   [[nodiscard]] ConnectionChange connect(const Caller& caller, const EndpointId& id,
                                          const http::FormParameters& form, bool shared,
                                          Deadline deadline);
+  /// Where the caller's browser goes to connect by single sign-on.
+  struct SignInPage {
+    std::string url;           ///< Empty when there is none.
+    ConnectionChange refusal;  ///< Valid then.
+  };
+  [[nodiscard]] SignInPage beginSignIn(const Caller& caller, const EndpointId& id,
+                                       const auth::SsoFlow& flow);
+  /// Ends it: as connect(), with what the browser brought back.
+  [[nodiscard]] ConnectionChange endSignIn(const Caller& caller, const EndpointId& id,
+                                           const Secret& code, const auth::SsoFlow& flow,
+                                           Deadline deadline);
   /// Removes the caller's token; a shared one only for administrators.
   [[nodiscard]] ConnectionChange disconnect(const Caller& caller, const EndpointId& id);
 
  private:
+  /// The endpoint and its type, or why the caller may not connect to it.
+  struct Target {
+    EndpointType* type = nullptr;  ///< Null when refused.
+    store::EndpointRecord endpoint;
+    ConnectionChange refusal;
+  };
+  [[nodiscard]] Target findTarget(const Caller& caller, const EndpointId& id, bool shared) const;
+  [[nodiscard]] Target findSignIn(const Caller& caller, const EndpointId& id) const;
+  [[nodiscard]] ConnectionChange store(const Caller& caller, Target target, ConnectResult result,
+                                       bool shared);
   void clearRivals(const Caller& caller, const store::EndpointRecord& endpoint);
 
   EndpointRegistry& registry_;

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "stratos/auth/connected_user.hpp"
+#include "stratos/auth/single_sign_on.hpp"
 #include "stratos/base/deadline.hpp"
 #include "stratos/base/export.hpp"
 #include "stratos/http/form.hpp"
@@ -50,6 +52,14 @@ class STRATOS_EXPORT EndpointType {
   [[nodiscard]] virtual ConnectResult connect(const store::EndpointRecord& endpoint,
                                               const http::FormParameters& form,
                                               Deadline deadline) = 0;
+
+  /// Where a browser signs in to connect, for types that have single sign-on; the default has none.
+  [[nodiscard]] virtual std::optional<std::string> authorizeUrl(
+      const store::EndpointRecord& endpoint, const auth::SsoFlow& flow) const;
+  /// Trades the code that such a sign-in ended with for a token; as connect() otherwise.
+  [[nodiscard]] virtual ConnectResult redeem(const store::EndpointRecord& endpoint,
+                                             const Secret& code, const auth::SsoFlow& flow,
+                                             Deadline deadline);
 };
 
 }  // namespace stratos::endpoint

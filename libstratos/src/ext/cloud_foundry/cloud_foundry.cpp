@@ -5,7 +5,9 @@
 #include <Poco/JSON/Parser.h>
 
 #include "stratos/auth/uaa_client.hpp"
+#include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
+#include "stratos/crypto/digest.hpp"
 #include "stratos/http/transport.hpp"
 
 namespace stratos::ext {
@@ -81,22 +83,57 @@ class CloudFoundryType final : public endpoint::EndpointType {
                                       Deadline deadline) override {
     ConnectResult result;
     const std::string& kind = form.get("connect_type");
+    if (kind == "passcode") {
+      if (form.get("passcode").empty()) {
+        result.message = "Needs passcode; get one at " + record.authorizationEndpoint + "/passcode";
+        return result;
+      }
+      return toResult(
+          uaa_.passcodeGrant(loginServerOf(record), Secret{form.get("passcode")}, deadline));
+    }
     if (!kind.empty() && kind != "creds") {
       result.message =
-          "Cloud Foundry endpoints are connected with user name and password; "
-          "connect_type must be creds";
+          "Cloud Foundry endpoints are connected with user name and password, or with a passcode; "
+          "connect_type must be creds or passcode";
       return result;
     }
     if (form.get("username").empty() || form.get("password").empty()) {
       result.message = "Needs username and password";
       return result;
     }
-    auth::UaaTarget uaa{.baseUrl = record.authorizationEndpoint,
-                        .clientId = record.clientId,
-                        .clientSecret = record.clientSecret,
-                        .trust = trustOf(record)};
-    auth::GrantResult answer =
-        uaa_.passwordGrant(uaa, form.get("username"), Secret{form.get("password")}, deadline);
+    return toResult(uaa_.passwordGrant(loginServerOf(record), form.get("username"),
+                                       Secret{form.get("password")}, deadline));
+  }
+
+  [[nodiscard]] std::optional<std::string> authorizeUrl(const EndpointRecord& record,
+                                                        const auth::SsoFlow& flow) const override {
+    const auto base = Url::tryParse(record.authorizationEndpoint);
+    if (!base) return std::nullopt;
+    return base->withoutTrailingSlash().str() + "/oauth/authorize?" +
+           encodeForm({{"response_type", "code"},
+                       {"client_id", record.clientId},
+                       {"redirect_uri", flow.redirectUri},
+                       {"state", flow.state},
+                       {"code_challenge", toBase64Url(crypto::sha256(flow.codeVerifier.reveal()))},
+                       {"code_challenge_method", "S256"}});
+  }
+
+  [[nodiscard]] ConnectResult redeem(const EndpointRecord& record, const Secret& code,
+                                     const auth::SsoFlow& flow, Deadline deadline) override {
+    return toResult(uaa_.authorizationCodeGrant(loginServerOf(record), code, flow.redirectUri,
+                                                flow.codeVerifier, deadline));
+  }
+
+ private:
+  static auth::UaaTarget loginServerOf(const EndpointRecord& record) {
+    return {.baseUrl = record.authorizationEndpoint,
+            .clientId = record.clientId,
+            .clientSecret = record.clientSecret,
+            .trust = trustOf(record)};
+  }
+
+  [[nodiscard]] ConnectResult toResult(auth::GrantResult answer) const {
+    ConnectResult result;
     if (answer.status != auth::GrantStatus::Granted) {
       const bool answered = answer.httpStatus >= 400;
       result.status = answered ? answer.httpStatus : 502;
@@ -112,7 +149,6 @@ class CloudFoundryType final : public endpoint::EndpointType {
     return result;
   }
 
- private:
   Document fetch(const EndpointRecord& candidate, const std::string& path, Deadline deadline) {
     const auto base = Url::tryParse(candidate.apiUrl);
     if (!base) return {nullptr, notAccepted(ProbeStatus::NotThatKind, "the address is no URL")};
