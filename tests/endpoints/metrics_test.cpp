@@ -55,6 +55,33 @@ TEST_P(MetricsEndpointTest, Nothing) {
   removeAll("metrics", guid);
 }
 
+TEST_P(MetricsEndpointTest, TellsWhichEndpointsHaveMetrics) {
+  const std::string cf = add("cf", t().foundation().apiUrl(), {{"cnsi_client_id", "cf"}});
+  const std::string doppler = t().endpointStore.find(EndpointId{cf})->dopplerLoggingEndpoint;
+  ASSERT_NE(doppler, "");
+  FakePrometheus stranger({.description = R"([{"type":"cf","url":"wss://elsewhere.example"}])"});
+  FakePrometheus peer(
+      {.description = R"([{"url":"https://k.example","job":"k"},{"type":"cf","url":")" + doppler +
+                      R"(/","job":"firehose","environment":"prod"}])"});
+  const std::string other = add("metrics", stranger.url());
+  const std::string guid = add("metrics", peer.url());
+  const auto metadata = [&](const std::string& type, const std::string& id) {
+    return jsonAt(admin().get("/pp/v1/info").body, "endpoints/" + type + "/" + id + "/metadata");
+  };
+  EXPECT_EQ(metadata("cf", cf), "<missing>");
+  ASSERT_EQ(connect(other, "none").status, 200);
+  EXPECT_EQ(metadata("cf", cf), "<missing>");
+  ASSERT_EQ(connect(guid, "none").status, 200);
+  EXPECT_EQ(metadata("cf", cf), R"({"metrics":")" + guid +
+                                    R"(","metrics_environment":"prod","metrics_job":"firehose"})");
+  EXPECT_EQ(metadata("metrics", guid), "<missing>");
+  t().insertEndpoint("k", "https://k.example:443/", "", "k8s");
+  EXPECT_EQ(metadata("k8s", "k"),
+            R"({"metrics":")" + guid + R"(","metrics_environment":"","metrics_job":"k"})");
+  ASSERT_EQ(admin().remove("/api/v1/tokens/" + guid).status, 200);
+  EXPECT_EQ(metadata("cf", cf), "<missing>");
+}
+
 TEST_P(MetricsEndpointTest, AConnectionCanBeShared) {
   FakePrometheus peer({.user = "m", .password = "shared-pass"});
   const std::string guid = add("metrics", peer.url());

@@ -1,8 +1,10 @@
 #include "stratos/ext/metrics.hpp"
 
 #include "stratos/base/encoding.hpp"
+#include "stratos/base/error.hpp"
 #include "stratos/base/json_text.hpp"
 #include "stratos/base/json_writer.hpp"
+#include "stratos/base/url.hpp"
 #include "stratos/endpoint/connect_form.hpp"
 #include "stratos/endpoint/endpoint_call.hpp"
 
@@ -103,12 +105,76 @@ class MetricsType final : public endpoint::EndpointType {
   const auth::AuthSchemes& schemes_;
 };
 
+/// Same server, however it is spelt.
+bool isSameServer(const std::string& a, const std::string& b) {
+  const auto plain = [](const Url& url) {
+    return url.withPath(url.rawPath()).withoutTrailingSlash();
+  };
+  const auto left = Url::tryParse(a);
+  const auto right = Url::tryParse(b);
+  return left && right && plain(*left) == plain(*right);
+}
+
+/// Tells the front end which endpoints have metrics, and where: those that a metrics endpoint to
+/// which the user is connected says it records.
+class Annotator {
+ public:
+  Annotator(endpoint::EndpointRegistry& endpoints, store::TokenStore& tokens, LogSink& log)
+      : endpoints_(endpoints), tokens_(tokens), log_(log) {}
+
+  [[nodiscard]] std::map<std::string, std::string> metadataOf(
+      const EndpointRecord& endpoint, const auth::ConnectedUser& user) const {
+    const endpoint::Caller caller{.user = UserId{user.guid}, .isAdmin = [&] { return user.admin; }};
+    for (const EndpointRecord& metrics : endpoints_.listVisible(caller)) {
+      if (metrics.type != "metrics") continue;
+      const std::string relations = relationsOf(caller.user, metrics.id);
+      for (int i = 0; i < kMaxRelations; ++i) {
+        const std::string at = std::to_string(i) + "/";
+        const auto url = findJsonText(relations, at + "url");
+        if (!url) break;
+        const bool isFirehose = isSameServer(*url, endpoint.dopplerLoggingEndpoint);
+        if (!isFirehose && !isSameServer(*url, endpoint.apiUrl)) continue;
+        const std::string environment = findJsonText(relations, at + "environment").value_or("");
+        return {{"metrics", metrics.id.str()},
+                {"metrics_job", findJsonText(relations, at + "job").value_or("")},
+                {"metrics_environment", isFirehose ? environment : ""}};
+      }
+    }
+    return {};
+  }
+
+ private:
+  static constexpr int kMaxRelations = 50;
+
+  std::string relationsOf(const UserId& user, const EndpointId& metrics) const {
+    try {
+      const auto token = tokens_.findForEndpoint(user, metrics);
+      return token ? token->metadata : std::string{};
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::Internal) throw;
+      log(log_, LogLevel::Warning, "the token of a metrics endpoint cannot be read",
+          {{"endpoint", metrics.str()}, {"reason", error.what()}});
+      return {};
+    }
+  }
+
+  endpoint::EndpointRegistry& endpoints_;
+  store::TokenStore& tokens_;
+  LogSink& log_;
+};
+
 class Metrics final : public Extension {
  public:
   [[nodiscard]] std::string_view name() const noexcept override { return "metrics"; }
   void attach(ExtensionHost& host) override {
     host.addEndpointType(
         std::make_unique<MetricsType>(host.transport(), host.tokenProvider().schemes()));
+    host.addInfo(
+        {.pluginConfig = {},
+         .endpointMetadata = [annotator = Annotator(host.endpoints(), host.tokens(), host.log())](
+                                 const EndpointRecord& endpoint, const auth::ConnectedUser& user) {
+           return annotator.metadataOf(endpoint, user);
+         }});
   }
 };
 
