@@ -231,6 +231,14 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   warnings.assign(chain.warnings().begin() + known, chain.warnings().end());
 
   ConsoleOptions options = loadConsoleOptions(settings, warnings);
+  http::PooledTransport transport(config.transport);
+  std::optional<Foundation> foundation;
+  if (config.onCloudFoundry) foundation = loadFoundation(settings);
+  if (foundation && settings.choice("AUTH_ENDPOINT_TYPE") == "remote") {
+    options.setup.reset();
+    options.signIn =
+        signInOn(settings, *foundation, awaitFoundation(*foundation, transport, log, stop));
+  }
   warn(log, warnings);
   refuseOpenConsole(config, options.signIn);
   Warnings inviteWarnings;
@@ -245,9 +253,13 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
                   {"admin_scope", options.signIn.adminScope}});
   }
 
-  http::PooledTransport transport(config.transport);
   std::vector<std::unique_ptr<Extension>> extensions;
-  extensions.push_back(ext::makeCloudFoundry());
+  extensions.push_back(
+      ext::makeCloudFoundry(loadCloudFoundry(settings, foundation ? &*foundation : nullptr)));
+  if (foundation) {
+    extensions.push_back(
+        ext::makeCloudFoundryHosting(loadHosting(settings, *foundation, database->dialect())));
+  }
   extensions.push_back(ext::makeGit());
   extensions.push_back(
       ext::makeHelm({.artifactHubDisabled = settings.flag("ARTIFACT_HUB_DISABLED")}));

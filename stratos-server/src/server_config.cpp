@@ -195,6 +195,14 @@ bool loadLocalSignIn(const Settings& settings, ConsoleOptions& options) {
   return true;
 }
 
+SsoOptions loadSso(const Settings& settings) {
+  return {.enabled = settings.flag("SSO_LOGIN"),
+          .options = settings.text("SSO_OPTIONS"),
+          .allowList =
+              settings.text(settings.isSet("SSO_ALLOWLIST") ? "SSO_ALLOWLIST" : "SSO_WHITELIST"),
+          .passwordLogin = settings.flag("STRATOS_SSO_PASSWORD_LOGIN")};
+}
+
 bool loadRemoteSignIn(const Settings& settings, ConsoleOptions& options, Warnings& warnings) {
   options.signIn.type = AuthType::Remote;
   if (!areSet(settings, {"UAA_ENDPOINT", "CONSOLE_ADMIN_SCOPE"})) return false;
@@ -205,11 +213,7 @@ bool loadRemoteSignIn(const Settings& settings, ConsoleOptions& options, Warning
   options.signIn.uaa.clientSecret = settings.secret("CONSOLE_CLIENT_SECRET");
   options.signIn.uaa.trust.skipVerification = settings.flag("SKIP_SSL_VALIDATION");
   options.signIn.authorizationEndpoint = settings.url("AUTHORIZATION_ENDPOINT");
-  options.signIn.sso = {.enabled = settings.flag("SSO_LOGIN"),
-                        .options = settings.text("SSO_OPTIONS"),
-                        .allowList = settings.text(
-                            settings.isSet("SSO_ALLOWLIST") ? "SSO_ALLOWLIST" : "SSO_WHITELIST"),
-                        .passwordLogin = settings.flag("STRATOS_SSO_PASSWORD_LOGIN")};
+  options.signIn.sso = loadSso(settings);
   if (options.signIn.uaa.trust.skipVerification) {
     warnings.emplace_back("SKIP_SSL_VALIDATION is on: the UAA's certificate is not checked");
   }
@@ -280,9 +284,22 @@ DiagnosticsOptions loadDiagnostics(const Settings& settings) {
   return diagnostics;
 }
 
+/// With SQLite each instance of an application has sessions of its own.
+Secret sessionSecret(const Settings& settings) {
+  Secret secret = settings.secret("SESSION_STORE_SECRET");
+  const bool isShared = settings.choice("DATABASE_PROVIDER") == "pgsql" || boundDatabase(settings);
+  if (secret.empty() || isShared || !settings.isSet("CF_INSTANCE_INDEX")) return secret;
+  return Secret{secret.reveal() + "_" + settings.text("CF_INSTANCE_INDEX")};
+}
+
 std::vector<IpNetwork> trustedProxies(const Settings& settings) {
   std::vector<IpNetwork> networks;
-  for (const std::string& entry : settings.list("STRATOS_TRUSTED_PROXIES")) {
+  std::vector<std::string> entries = settings.list("STRATOS_TRUSTED_PROXIES");
+  // An application on Cloud Foundry is reached through the platform's router only.
+  if (settings.isSet("VCAP_APPLICATION") && !settings.isSet("STRATOS_TRUSTED_PROXIES")) {
+    entries.emplace_back("private");
+  }
+  for (const std::string& entry : entries) {
     if (entry == "private") {
       for (const char* range : {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10",
                                 "127.0.0.0/8", "::1", "fc00::/7"}) {
@@ -537,7 +554,7 @@ ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings) 
   options.caches.staleness = std::chrono::seconds{
       settings.integer("STRATOS_CACHE_STALENESS_IN_SECS", 0, kLongestStaleness)};
   options.throttle.enabled = settings.flag("STRATOS_LOGIN_THROTTLE");
-  options.session.secret = settings.secret("SESSION_STORE_SECRET");
+  options.session.secret = sessionSecret(settings);
   options.session.lifetime = sessionLifetime(settings, warnings);
   constexpr std::int64_t kYears = 10LL * 366 * 24 * 60;
   options.session.maxAge =
@@ -576,6 +593,43 @@ ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings) 
   options.diagnostics = loadDiagnostics(settings);
   options.homeViewShowFavoritesOnly = settings.flag("HOME_VIEW_SHOW_FAVORITES_ONLY");
   return options;
+}
+
+SignInOptions signInOn(const Settings& settings, const Foundation& foundation,
+                       const FoundationServers& servers) {
+  SignInOptions options;
+  options.type = AuthType::Remote;
+  options.adminScope = settings.text("STRATOS_ADMIN_SCOPE");
+  options.uaa = {.baseUrl = Url::parse(servers.uaaUrl).withoutTrailingSlash().str(),
+                 .clientId = settings.text("CF_CLIENT"),
+                 .clientSecret = settings.secret("CF_CLIENT_SECRET"),
+                 .trust = foundation.trust};
+  options.authorizationEndpoint = servers.authorizationEndpoint;
+  options.sso = loadSso(settings);
+  return options;
+}
+
+ext::CloudFoundryOptions loadCloudFoundry(const Settings& settings, const Foundation* foundation) {
+  ext::CloudFoundryOptions options;
+  ext::AutoRegistration& registration = options.autoRegistration;
+  registration.url = settings.text("AUTO_REG_CF_URL");
+  if (registration.url.empty() && foundation && !settings.isSet("SKIP_AUTO_REGISTER")) {
+    registration.url = foundation->apiUrl;
+  }
+  registration.name = settings.text("AUTO_REG_CF_NAME");
+  registration.trust.skipVerification = settings.flag("SKIP_SSL_VALIDATION");
+  return options;
+}
+
+ext::CloudFoundryHostingOptions loadHosting(const Settings& settings, const Foundation& foundation,
+                                            db::Dialect dialect) {
+  const bool isOwnDatabase = dialect == db::Dialect::Sqlite;
+  const char* force = "FORCE_ENABLE_PERSISTENCE_FEATURES";
+  return {
+      .applicationGuid = foundation.applicationGuid,
+      .spaceGuid = foundation.spaceGuid,
+      .disablePersistenceFeatures = settings.isSet(force) ? !settings.flag(force) : isOwnDatabase,
+      .keepBrowsersApart = isOwnDatabase};
 }
 
 }  // namespace stratos::server

@@ -7,12 +7,14 @@
 #include <vector>
 
 #include "certificate.hpp"
+#include "foundation.hpp"
 #include "http_server.hpp"
 #include "log_sink.hpp"
 #include "settings.hpp"
 #include "stratos/console/options.hpp"
 #include "stratos/crypto/token_cipher.hpp"
 #include "stratos/db/database.hpp"
+#include "stratos/ext/cloud_foundry.hpp"
 #include "stratos/ext/endpoints_file.hpp"
 #include "stratos/ext/user_invite.hpp"
 #include "stratos/http/transport.hpp"
@@ -79,5 +81,16 @@ void refuseOpenConsole(const ServerConfig& config, const SignInOptions& signIn);
 /// secret stays as it was set: see obtainSessionSecret(). In set-up mode the caller fills in how
 /// the settings are read again, and the code.
 [[nodiscard]] ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings);
+
+/// How users of an application on Cloud Foundry sign in: at the foundation's UAA, with CF_CLIENT.
+[[nodiscard]] SignInOptions signInOn(const Settings& settings, const Foundation& foundation,
+                                     const FoundationServers& servers);
+
+/// `foundation`: the one that the console runs on, null elsewhere.
+[[nodiscard]] ext::CloudFoundryOptions loadCloudFoundry(const Settings& settings,
+                                                        const Foundation* foundation);
+[[nodiscard]] ext::CloudFoundryHostingOptions loadHosting(const Settings& settings,
+                                                          const Foundation& foundation,
+                                                          db::Dialect dialect);
 
 }  // namespace stratos::server

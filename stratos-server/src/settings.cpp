@@ -152,6 +152,10 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
     {"CF_CLIENT", kEndpoints, Text, "cf", "",
      "client of endpoints that are registered without one"},
     {"CF_CLIENT_SECRET", kEndpoints, SettingType::SecretText, "", "", "its secret"},
+    {"AUTO_REG_CF_URL", kEndpoints, Text, "", "",
+     "API of a Cloud Foundry that is registered by itself and to which users of the UAA are "
+     "connected when they sign in; on Cloud Foundry the one that the console runs on"},
+    {"AUTO_REG_CF_NAME", kEndpoints, Text, "Cloud Foundry", "", "its name in the console"},
     {"USER_ENDPOINTS_ENABLED", kEndpoints, Choice, "disabled", "disabled|admin_only|enabled",
      "who may register endpoints of their own"},
     {"ARTIFACT_HUB_DISABLED", kEndpoints, Flag, "false", "", "nobody registers an Artifact Hub"},
@@ -227,6 +231,19 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
     {"CF_UPS_NAME", kHosting, Text, "", "",
      "name of a user-provided service that holds settings (environment)"},
     {"PORT", kHosting, Integer, "8080", "", "port on Cloud Foundry"},
+    {"CF_API_URL", kHosting, Url, "", "",
+     "on Cloud Foundry: API of the foundation; default: cf_api of VCAP_APPLICATION"},
+    {"CF_API_FORCE_SECURE", kHosting, Text, "", "",
+     "on Cloud Foundry, set to anything: calls the API by https although it was given with http"},
+    {"STRATOS_ADMIN_SCOPE", kHosting, Text, "cloud_controller.admin", "",
+     "on Cloud Foundry: scope that makes a console administrator"},
+    {"SKIP_AUTO_REGISTER", kHosting, Text, "", "",
+     "on Cloud Foundry, set to anything: does not register the foundation by itself"},
+    {"FORCE_ENABLE_PERSISTENCE_FEATURES", kHosting, Flag, "", "",
+     "on Cloud Foundry: whether the front end shows what needs a database that lasts; default: it "
+     "does unless the database is SQLite"},
+    {"CF_INSTANCE_INDEX", kHosting, Text, "", "",
+     "set by Cloud Foundry; with SQLite, no instance accepts the sessions of another one"},
 });
 
 std::optional<bool> parseFlag(std::string_view text) {

@@ -170,6 +170,12 @@ class WatchedTokens final : public store::TokenStore {
   bool removeForEndpoint(const UserId& owner, const EndpointId& endpoint) override {
     return inner_.removeForEndpoint(owner, endpoint);
   }
+  bool markDisconnected(const UserId& owner, const EndpointId& endpoint) override {
+    return inner_.markDisconnected(owner, endpoint);
+  }
+  bool wasDisconnected(const UserId& owner, const EndpointId& endpoint) override {
+    return inner_.wasDisconnected(owner, endpoint);
+  }
 
  private:
   store::TokenStore& inner_;

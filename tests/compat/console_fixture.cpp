@@ -266,6 +266,27 @@ Browser ConsoleFixture::signedIn(const std::string& user, const std::string& pas
   return result;
 }
 
+void ConsoleFixture::signInByRedirect(Browser& browser, const std::string& user) {
+  const std::string origin = std::string{"https://"} + kHost;
+  const Answer begun =
+      browser.get("/pp/v1/auth/sso_login?state=" + percentEncode(origin + "/home"));
+  ASSERT_EQ(begun.status, 307) << begun.body;
+  const Url url = Url::parse(begun.header("Location"));
+  http::ClientResponse there = transport.send(
+      {"GET",
+       url.withPath(url.rawPath(), url.rawQuery() + "&test_user=" + percentEncode(user)),
+       {},
+       {},
+       {}});
+  ASSERT_EQ(there.status, 302) << there.detail;
+  const std::string back{there.headers.get("location")};
+  ASSERT_TRUE(back.starts_with(origin + "/pp/v1/auth/sso_login_callback?")) << back;
+  const Answer landed = browser.get(back.substr(origin.size()));
+  EXPECT_EQ(landed.status, 307);
+  EXPECT_EQ(landed.header("Location"), origin + "/home");
+  ASSERT_TRUE(browser.cookie());
+}
+
 testing::SimulatedFoundation& ConsoleFixture::foundation() {
   if (!foundation_) {
     foundation_ = std::make_unique<testing::SimulatedFoundation>(

@@ -140,6 +140,9 @@ class ConsoleFixture {
   [[nodiscard]] Browser localAdmin();
   [[nodiscard]] Browser signedIn(const std::string& user, const std::string& password);
 
+  /// Single sign-on: to the UAA, where that user is signed in, and back to /home.
+  void signInByRedirect(Browser& browser, const std::string& user);
+
   /// UAA and Cloud Controller over plain HTTP, started when asked for first.
   testing::SimulatedFoundation& foundation();
   /// The UAA of the foundation and, with remoteOptions(), of the console.

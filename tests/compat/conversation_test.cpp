@@ -4,8 +4,6 @@
 #include <functional>
 
 #include "console_fixture.hpp"
-#include "stratos/base/encoding.hpp"
-#include "stratos/base/url.hpp"
 #include "stratos/store/settings_store.hpp"
 
 namespace stratos::compat {
@@ -13,9 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
-using ::testing::StartsWith;
 
-const std::string kOrigin = std::string{"https://"} + kHost;
 constexpr const char* kSetupCode = "set-up-code-8e04";
 constexpr const char* kChosenPassword = "chosen-admin-pass-4c";
 /// The browser's clock is an hour late.
@@ -111,25 +107,7 @@ class ConversationTest : public ConsoleTest {
   }
   /// To the identity server and back.
   SignIn withRedirect(const std::string& user) {
-    return [this, user](Browser& browser) {
-      const Answer begun =
-          browser.get("/pp/v1/auth/sso_login?state=" + percentEncode(kOrigin + "/home"));
-      ASSERT_EQ(begun.status, 307) << begun.body;
-      const Url url = Url::parse(begun.header("Location"));
-      http::ClientResponse there = t().transport.send(
-          {"GET",
-           url.withPath(url.rawPath(), url.rawQuery() + "&test_user=" + percentEncode(user)),
-           {},
-           {},
-           {}});
-      ASSERT_EQ(there.status, 302) << there.detail;
-      const std::string back{there.headers.get("location")};
-      ASSERT_THAT(back, StartsWith(kOrigin + "/pp/v1/auth/sso_login_callback?"));
-      const Answer landed = browser.get(back.substr(kOrigin.size()));
-      EXPECT_EQ(landed.status, 307);
-      EXPECT_EQ(landed.header("Location"), kOrigin + "/home");
-      ASSERT_TRUE(browser.cookie());
-    };
+    return [this, user](Browser& browser) { t().signInByRedirect(browser, user); };
   }
 
   /// A console that nobody has set up. As the program does it, the database says what is known.

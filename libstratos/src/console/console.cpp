@@ -82,6 +82,12 @@ class Host final : public ExtensionHost {
   void addInfo(InfoContribution contribution) override {
     services_.contributions.push_back(std::move(contribution));
   }
+  void addSignInHook(std::function<void(const SignInEvent&, Deadline)> hook) override {
+    services_.signInHooks.push_back(std::move(hook));
+  }
+  void addStep(http::Middleware step) override {
+    services_.extensionSteps.push_back(std::move(step));
+  }
   [[nodiscard]] std::shared_ptr<auth::LoginService> login() override {
     return services_.identity()->login;
   }
@@ -95,6 +101,10 @@ class Host final : public ExtensionHost {
   [[nodiscard]] store::TokenStore& tokens() override { return services_.tokenStore; }
   [[nodiscard]] auth::TokenProvider& tokenProvider() override { return services_.tokenProvider; }
   [[nodiscard]] endpoint::EndpointRegistry& endpoints() override { return services_.registry; }
+  [[nodiscard]] endpoint::Connector& connector() override { return services_.connector; }
+  [[nodiscard]] const std::string& sessionCookieName() override {
+    return services_.sessions.cookieName();
+  }
   void audit(const http::Request& request, const AuditEvent& event) override {
     writeAudit(services_.env.log, request, event);
   }

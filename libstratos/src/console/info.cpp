@@ -193,6 +193,11 @@ std::string infoDocument(Services& services, const auth::ConnectedUser& user) {
   for (const auto& name : services.plugins) json.member(name, true);
   json.endObject();
   writeTexts(json, "plugin-config", pluginConfig(services));
+  for (const auto& contribution : services.contributions) {
+    if (contribution.object) {
+      writeTexts(json, contribution.objectName.c_str(), contribution.object());
+    }
+  }
   if (user.admin) writeDiagnostics(json, services);
   json.key("config").beginObject().member("enableTechPreview", options.enableTechPreview);
   if (options.listMaxSize != 0) json.member("listMaxSize", options.listMaxSize);

@@ -343,7 +343,7 @@ http::Pipeline commonSteps(Services& services, SetupGate& gate) {
       return function(services, request, next);
     };
   };
-  return {
+  http::Pipeline steps{
       step(nameRequest),        // first, so that every line and answer can name the request
       step(resolveClient),      // before anybody asks who the client is
       step(logAccess),          // sees the final status, also of failures
@@ -356,6 +356,10 @@ http::Pipeline commonSteps(Services& services, SetupGate& gate) {
         return gate.pass(request, next);
       },
   };
+  // Ahead of everything that answers: a hosting platform may want to see all of it.
+  const auto afterErrors = std::next(steps.begin(), 6);
+  steps.insert(afterErrors, services.extensionSteps.begin(), services.extensionSteps.end());
+  return steps;
 }
 
 http::Pipeline accessSteps(Services& services, RouteAccess access) {

@@ -30,6 +30,27 @@ void startSession(Services& services, const http::Request& request, http::Respon
                                 .userAgent = std::string{request.headers.get("user-agent")}}));
 }
 
+void announceSignIn(Services& services, const auth::LoginResult& login, const std::string& userName,
+                    const Secret& password) {
+  constexpr std::chrono::seconds kHookTimeout{30};
+  if (services.signInHooks.empty()) return;
+  const auto identity = services.identity();
+  const bool isUaa = identity->options.type == AuthType::Remote;
+  const SignInEvent event{.user = login.user,
+                          .userName = userName,
+                          .password = password,
+                          .admin = login.admin,
+                          .uaaUrl = isUaa ? identity->options.uaa.baseUrl : ""};
+  for (const auto& hook : services.signInHooks) {
+    try {
+      hook(event, Deadline::after(kHookTimeout));
+    } catch (const std::exception& error) {
+      log(services.env.log, LogLevel::Error, "what belongs to a sign-in could not be done",
+          {{"user", login.user.str()}, {"reason", error.what()}});
+    }
+  }
+}
+
 namespace {
 
 using http::Request;
@@ -87,6 +108,7 @@ http::Response signInWithPassword(Services& services, http::Request& request,
   Response response = Response::json(200, json.str());
   response.headers.set("Content-Type", "application/json");
   startSession(services, request, response, result);
+  announceSignIn(services, result, userName, password);
   return response;
 }
 

@@ -118,6 +118,7 @@ Response end(Services& services, const Identity& identity, Request& request,
   if (!result.accepted) return toSignInPage(page.origin(), result.refusal);
   Response response = Response::redirect(kRedirect, ticket.returnTo);
   startSession(services, request, response, result);
+  announceSignIn(services, result, result.account, {});
   return response;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "stratos/auth/uaa_token_check.hpp"
 #include "stratos/base/worker_pool.hpp"
 #include "stratos/console/console.hpp"
+#include "stratos/console/extension.hpp"
 #include "stratos/endpoint/connector.hpp"
 #include "stratos/endpoint/endpoint_registry.hpp"
 #include "stratos/proxy/forwarder.hpp"
@@ -68,6 +70,8 @@ struct Services {
 
   std::vector<std::string> plugins;  ///< Names of the attached extensions, sorted.
   std::vector<InfoContribution> contributions;
+  std::vector<std::function<void(const SignInEvent&, Deadline)>> signInHooks;
+  std::vector<http::Middleware> extensionSteps;
   /// A peer that is no trusted proxy named a client; said once.
   std::atomic<bool> strangeProxySeen = false;
 

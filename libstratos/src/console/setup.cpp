@@ -78,8 +78,8 @@ bool SetupGate::isOpenNow() {
   const std::int64_t now = services_.env.clock.now().time_since_epoch().count();
   std::int64_t due = nextLook_.load();
   if (now < due || looking_.exchange(true)) return false;
-  const bool mine =
-      nextLook_.compare_exchange_strong(due, now + std::chrono::milliseconds{kLookInterval}.count());
+  const bool mine = nextLook_.compare_exchange_strong(
+      due, now + std::chrono::milliseconds{kLookInterval}.count());
   const bool done = mine && tryReload();
   looking_.store(false);
   return done;

@@ -19,6 +19,10 @@ void announceSession(Services& services, const http::Request& request, http::Res
 void startSession(Services& services, const http::Request& request, http::Response& response,
                   const auth::LoginResult& login);
 
+/// Tells the extensions of a sign-in whose session has been started.
+void announceSignIn(Services& services, const auth::LoginResult& login, const std::string& userName,
+                    const Secret& password);
+
 /// Checks a name and a password with the sign-in in force and answers as the sign-in route does.
 [[nodiscard]] http::Response signInWithPassword(Services& services, http::Request& request,
                                                 const std::string& userName,

@@ -117,7 +117,9 @@ ConnectionChange Connector::disconnect(const Caller& caller, const EndpointId& i
   if (!endpoint) return refused(404, "Requested endpoint not registered");
 
   UserId owner = caller.user;
-  if (!tokens_.removeForEndpoint(owner, id)) {
+  const bool removed = remembered_.contains(id) ? tokens_.markDisconnected(owner, id)
+                                                : tokens_.removeForEndpoint(owner, id);
+  if (!removed) {
     const auto token = tokens_.findForEndpoint(caller.user, id);
     if (token && token->isShared()) {
       if (!caller.isAdmin()) {

@@ -120,6 +120,13 @@ class CachedTokens final : public TokenStore {
     const Forget forgetting([&] { forget(owner.str()); });
     return behind_.removeForEndpoint(owner, endpoint);
   }
+  bool markDisconnected(const UserId& owner, const EndpointId& endpoint) override {
+    const Forget forgetting([&] { forget(owner.str()); });
+    return behind_.markDisconnected(owner, endpoint);
+  }
+  [[nodiscard]] bool wasDisconnected(const UserId& owner, const EndpointId& endpoint) override {
+    return behind_.wasDisconnected(owner, endpoint);
+  }
 
   /// Rows of one user may link to each other, and everybody may use rows of the shared one.
   void forget(const std::string& owner) {

@@ -260,4 +260,29 @@ bool SqlTokenStore::removeForEndpoint(const UserId& owner, const EndpointId& end
              {endpoint.str(), owner.str()}) > 0;
 }
 
+bool SqlTokenStore::markDisconnected(const UserId& owner, const EndpointId& endpoint) {
+  const db::Rows rows = database_.connect().query(
+      "SELECT token_guid FROM tokens WHERE token_type = 'cnsi' AND cnsi_guid = $1"
+      " AND user_guid = $2",
+      {endpoint.str(), owner.str()});
+  if (rows.empty()) return false;
+  // The text that upstream stores, too.
+  TokenRecord cleared;
+  cleared.owner = owner;
+  cleared.endpoint = endpoint;
+  cleared.authToken = Secret{"cleared_token"};
+  cleared.refreshToken = Secret{"cleared_token"};
+  cleared.disconnected = true;
+  static_cast<void>(saveEndpointToken(cleared));
+  return true;
+}
+
+bool SqlTokenStore::wasDisconnected(const UserId& owner, const EndpointId& endpoint) {
+  return !database_.connect()
+              .query("SELECT token_guid FROM tokens WHERE token_type = 'cnsi' AND cnsi_guid = $1"
+                     " AND user_guid = $2 AND disconnected = TRUE",
+                     {endpoint.str(), owner.str()})
+              .empty();
+}
+
 }  // namespace stratos::store

@@ -75,6 +75,12 @@ class FaultyStore final : public store::TokenStore {
   bool removeForEndpoint(const UserId& owner, const EndpointId& endpoint) override {
     return real_.removeForEndpoint(owner, endpoint);
   }
+  bool markDisconnected(const UserId& owner, const EndpointId& endpoint) override {
+    return real_.markDisconnected(owner, endpoint);
+  }
+  bool wasDisconnected(const UserId& owner, const EndpointId& endpoint) override {
+    return real_.wasDisconnected(owner, endpoint);
+  }
 
  private:
   store::TokenStore& real_;

@@ -230,6 +230,8 @@ class CountedTokens final : public TokenStore {
     return record;
   }
   bool removeForEndpoint(const UserId&, const EndpointId&) override { return true; }
+  bool markDisconnected(const UserId&, const EndpointId&) override { return true; }
+  bool wasDisconnected(const UserId&, const EndpointId&) override { return false; }
   int finds = 0;
 };
 
@@ -340,6 +342,7 @@ TEST_F(CachedStoresTest, TokensAreForgottenByTheirOwner) {
   EXPECT_EQ(askedAfter([&] { tokens.saveConsoleToken(record); }), 2);
   EXPECT_EQ(askedAfter([&] { static_cast<void>(tokens.replaceIfUnchanged(record)); }), 2);
   EXPECT_EQ(askedAfter([&] { tokens.removeForEndpoint(ann, EndpointId{"e"}); }), 2);
+  EXPECT_EQ(askedAfter([&] { tokens.markDisconnected(ann, EndpointId{"e"}); }), 2);
   EXPECT_EQ(askedAfter([&] { static_cast<void>(tokens.findById(ann, TokenId{"t"})); }), 2)
       << "what was refused must not be handed out again";
   EXPECT_EQ(askedAfter([&] { tokens.removeForEndpoint(everybody, EndpointId{"e"}); }), 3);

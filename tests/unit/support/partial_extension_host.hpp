@@ -16,6 +16,8 @@ class PartialExtensionHost : public ExtensionHost {
   void addAuthScheme(std::string, std::unique_ptr<auth::AuthScheme>) override { fail(); }
   void addRoute(RouteAccess, std::string, std::string, http::HandlerFunction) override { fail(); }
   void addInfo(InfoContribution) override { fail(); }
+  void addSignInHook(std::function<void(const SignInEvent&, Deadline)>) override { fail(); }
+  void addStep(http::Middleware) override { fail(); }
   std::shared_ptr<auth::LoginService> login() override { fail(); }
   std::shared_ptr<auth::ProfileService> profiles() override { fail(); }
   void audit(const http::Request&, const AuditEvent&) override { fail(); }
@@ -27,6 +29,8 @@ class PartialExtensionHost : public ExtensionHost {
   store::TokenStore& tokens() override { fail(); }
   auth::TokenProvider& tokenProvider() override { fail(); }
   endpoint::EndpointRegistry& endpoints() override { fail(); }
+  endpoint::Connector& connector() override { fail(); }
+  const std::string& sessionCookieName() override { fail(); }
   http::Transport& transport() override { fail(); }
   auth::UaaClient& uaaClient() override { fail(); }
   const Clock& clock() override { fail(); }

@@ -19,7 +19,10 @@
 #include "stratos/base/log.hpp"
 #include "stratos/base/random.hpp"
 #include "stratos/console/audit.hpp"
+#include "stratos/base/deadline.hpp"
+#include "stratos/base/secret.hpp"
 #include "stratos/db/database.hpp"
+#include "stratos/endpoint/connector.hpp"
 #include "stratos/endpoint/endpoint_registry.hpp"
 #include "stratos/endpoint/endpoint_type.hpp"
 #include "stratos/http/router.hpp"
@@ -45,10 +48,23 @@ enum class RouteAccess {
 struct InfoContribution {
   /// Members of `plugin-config`.
   std::function<std::map<std::string, std::string>()> pluginConfig;
+  /// Members of an object of their own in the document, under `objectName`.
+  std::string objectName = {};
+  std::function<std::map<std::string, std::string>()> object = {};
   /// Members of `metadata` of an endpoint, as `user` sees it.
   std::function<std::map<std::string, std::string>(const store::EndpointRecord& endpoint,
                                                    const auth::ConnectedUser& user)>
       endpointMetadata;
+};
+
+/// A user whose sign-in was accepted and whose session is stored.
+struct SignInEvent {
+  UserId user;
+  std::string userName;  ///< As it was typed; with single sign-on the name of the account.
+  Secret password;       ///< Empty with single sign-on.
+  bool admin = false;
+  /// The UAA that accepted the user; empty where users sign in otherwise.
+  std::string uaaUrl;
 };
 
 /// What an Extension may use and add. Valid while the console lives; add*() only inside attach().
@@ -64,6 +80,12 @@ class STRATOS_EXPORT ExtensionHost {
                         http::HandlerFunction handler) = 0;
 
   virtual void addInfo(InfoContribution contribution) = 0;
+  /// Called after each sign-in, before its answer, from any thread. The user waits for it until
+  /// `deadline`; what it throws is logged and changes nothing.
+  virtual void addSignInHook(std::function<void(const SignInEvent&, Deadline deadline)> hook) = 0;
+  /// A step around every request, inside the console's own common steps: it may answer by itself,
+  /// and sees every answer, static files included.
+  virtual void addStep(http::Middleware step) = 0;
 
   /// The sign-in in force; set-up may replace it, so do not keep it.
   [[nodiscard]] virtual std::shared_ptr<auth::LoginService> login() = 0;
@@ -83,6 +105,9 @@ class STRATOS_EXPORT ExtensionHost {
   [[nodiscard]] virtual store::TokenStore& tokens() = 0;
   [[nodiscard]] virtual auth::TokenProvider& tokenProvider() = 0;
   [[nodiscard]] virtual endpoint::EndpointRegistry& endpoints() = 0;
+  [[nodiscard]] virtual endpoint::Connector& connector() = 0;
+  /// The session cookie's name.
+  [[nodiscard]] virtual const std::string& sessionCookieName() = 0;
   [[nodiscard]] virtual http::Transport& transport() = 0;
   [[nodiscard]] virtual auth::UaaClient& uaaClient() = 0;
   [[nodiscard]] virtual const Clock& clock() = 0;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <set>
 #include <string>
+#include <utility>
 
 #include "stratos/auth/single_sign_on.hpp"
 #include "stratos/base/deadline.hpp"
@@ -47,6 +49,11 @@ class STRATOS_EXPORT Connector {
   [[nodiscard]] ConnectionChange endSignIn(const Caller& caller, const EndpointId& id,
                                            const Secret& code, const auth::SsoFlow& flow,
                                            Deadline deadline);
+
+  /// Disconnecting from this endpoint is remembered, see TokenStore::markDisconnected(). Belongs to
+  /// the set-up, before the first request.
+  void rememberDisconnects(EndpointId id) { remembered_.insert(std::move(id)); }
+
   /// Removes the caller's token; a shared one only for administrators.
   [[nodiscard]] ConnectionChange disconnect(const Caller& caller, const EndpointId& id);
 
@@ -66,6 +73,7 @@ class STRATOS_EXPORT Connector {
   EndpointRegistry& registry_;
   store::TokenStore& tokens_;
   LogSink& log_;
+  std::set<EndpointId> remembered_;
 };
 
 }  // namespace stratos::endpoint

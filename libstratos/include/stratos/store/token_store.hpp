@@ -66,6 +66,11 @@ class STRATOS_EXPORT TokenStore {
       const TokenRecord& record) = 0;
   /// Deletes the token of (endpoint, owner); false when there was none.
   virtual bool removeForEndpoint(const UserId& owner, const EndpointId& endpoint) = 0;
+  /// Empties the token of (endpoint, owner) and keeps its row, marked as disconnected by its user,
+  /// until the user connects again; false when there was none.
+  virtual bool markDisconnected(const UserId& owner, const EndpointId& endpoint) = 0;
+  /// Whether such a row is there.
+  [[nodiscard]] virtual bool wasDisconnected(const UserId& owner, const EndpointId& endpoint) = 0;
 };
 
 /// TokenStore on SQL. The collaborators must outlive it.
@@ -83,6 +88,8 @@ class STRATOS_EXPORT SqlTokenStore final : public TokenStore {
   TokenRecord saveEndpointToken(const TokenRecord& record) override;
   [[nodiscard]] std::optional<TokenRecord> replaceIfUnchanged(const TokenRecord& record) override;
   bool removeForEndpoint(const UserId& owner, const EndpointId& endpoint) override;
+  bool markDisconnected(const UserId& owner, const EndpointId& endpoint) override;
+  [[nodiscard]] bool wasDisconnected(const UserId& owner, const EndpointId& endpoint) override;
 
  private:
   db::Database& database_;

@@ -4,6 +4,7 @@
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
 
+#include "ext/cloud_foundry/auto_registration.hpp"
 #include "stratos/auth/uaa_client.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
@@ -54,6 +55,99 @@ struct Document {
   ProbeResult problem;  ///< Valid when there is no object.
 };
 
+Document fetch(http::Transport& transport, const EndpointRecord& candidate, const std::string& path,
+               Deadline deadline) {
+  const auto base = Url::tryParse(candidate.apiUrl);
+  if (!base) return {nullptr, notAccepted(ProbeStatus::NotThatKind, "the address is no URL")};
+  http::ClientResponse response = http::followRedirects(
+      transport, {.method = "GET",
+                  .url = base->withPath(base->withoutTrailingSlash().rawPath() + path),
+                  .headers = {{"Accept", "application/json"}},
+                  .body = {},
+                  .trust = trustOf(candidate),
+                  .deadline = deadline});
+  switch (response.failure) {
+    case http::TransportFailure::None:
+      break;
+    case http::TransportFailure::Tls:
+      return {nullptr, notAccepted(ProbeStatus::TlsFailure, response.detail)};
+    case http::TransportFailure::TimedOut:
+      return {nullptr, notAccepted(ProbeStatus::Unreachable, "it did not answer in time")};
+    case http::TransportFailure::Forbidden:
+      return {nullptr, notAccepted(ProbeStatus::Unreachable, response.detail)};
+    case http::TransportFailure::Refused:
+    case http::TransportFailure::Broken:
+      return {nullptr, notAccepted(ProbeStatus::Unreachable, "it cannot be reached")};
+  }
+  if (response.status != 200) {
+    return {nullptr, notAccepted(ProbeStatus::NotThatKind,
+                                 "it answered " + std::to_string(response.status) + " to " + path +
+                                     ", which is not what a Cloud Foundry API does")};
+  }
+  try {
+    Poco::JSON::Parser parser;
+    parser.setDepth(32);
+    const Poco::Dynamic::Var value = parser.parse(response.body.readAll(kDocumentLimitBytes));
+    if (value.type() == typeid(Poco::JSON::Object::Ptr)) {
+      return {value.extract<Poco::JSON::Object::Ptr>(), {}};
+    }
+  } catch (const Poco::Exception&) {
+    // Not JSON; answered below.
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::InvalidArgument) {
+      return {nullptr, notAccepted(ProbeStatus::Unreachable, "it broke off its answer")};
+    }
+  }
+  return {nullptr, notAccepted(ProbeStatus::NotThatKind, "its answer to " + path +
+                                                             " is not the JSON document of a "
+                                                             "Cloud Foundry API")};
+}
+
+/// Takes the advertised services if users' passwords and tokens may be sent to them.
+ProbeResult accept(const EndpointRecord& candidate, std::string authorization, std::string token,
+                   const std::string& logging) {
+  if (authorization.empty()) authorization = token;
+  if (token.empty()) token = authorization;
+  if (token.empty()) {
+    return notAccepted(ProbeStatus::NotThatKind, "it names no authorization server");
+  }
+  for (const std::string& address : {authorization, token}) {
+    const auto url = Url::tryParse(address);
+    if (!url || address.size() > kColumnWidth ||
+        (url->scheme() != "https" && url->scheme() != "http")) {
+      return notAccepted(ProbeStatus::NotThatKind, "its authorization server has no usable URL");
+    }
+    if (Url::parse(candidate.apiUrl).isSecure() && !url->isSecure()) {
+      return notAccepted(ProbeStatus::NotThatKind,
+                         "its authorization server is not reached over https");
+    }
+  }
+  ProbeResult result;
+  result.status = ProbeStatus::Accepted;
+  result.authorizationEndpoint = std::move(authorization);
+  result.tokenEndpoint = std::move(token);
+  if (logging.size() <= kColumnWidth) result.dopplerLoggingEndpoint = logging;
+  return result;
+}
+
+ProbeResult probeCloudFoundry(http::Transport& transport, const EndpointRecord& candidate,
+                              Deadline deadline) {
+  Document root = fetch(transport, candidate, "/", deadline);
+  if (!root.object && root.problem.status != ProbeStatus::NotThatKind) return root.problem;
+  ProbeResult fromRoot;
+  if (root.object) {
+    fromRoot = accept(candidate, link(*root.object, "login"), link(*root.object, "uaa"),
+                      link(*root.object, "logging"));
+    if (fromRoot.status == ProbeStatus::Accepted) return fromRoot;
+  }
+  Document info = fetch(transport, candidate, "/v2/info", deadline);
+  // A root document says more about what is wrong than the absence of the old API.
+  if (!info.object) return root.object ? fromRoot : info.problem;
+  return accept(candidate, text(*info.object, "authorization_endpoint"),
+                text(*info.object, "token_endpoint"),
+                text(*info.object, "doppler_logging_endpoint"));
+}
+
 class CloudFoundryType final : public endpoint::EndpointType {
  public:
   CloudFoundryType(http::Transport& transport, auth::UaaClient& uaa, const Clock& clock)
@@ -62,20 +156,7 @@ class CloudFoundryType final : public endpoint::EndpointType {
   [[nodiscard]] std::string_view name() const noexcept override { return "cf"; }
 
   [[nodiscard]] ProbeResult probe(const EndpointRecord& candidate, Deadline deadline) override {
-    Document root = fetch(candidate, "/", deadline);
-    if (!root.object && root.problem.status != ProbeStatus::NotThatKind) return root.problem;
-    ProbeResult fromRoot;
-    if (root.object) {
-      fromRoot = accept(candidate, link(*root.object, "login"), link(*root.object, "uaa"),
-                        link(*root.object, "logging"));
-      if (fromRoot.status == ProbeStatus::Accepted) return fromRoot;
-    }
-    Document info = fetch(candidate, "/v2/info", deadline);
-    // A root document says more about what is wrong than the absence of the old API.
-    if (!info.object) return root.object ? fromRoot : info.problem;
-    return accept(candidate, text(*info.object, "authorization_endpoint"),
-                  text(*info.object, "token_endpoint"),
-                  text(*info.object, "doppler_logging_endpoint"));
+    return probeCloudFoundry(transport_, candidate, deadline);
   }
 
   [[nodiscard]] ConnectResult connect(const EndpointRecord& record,
@@ -149,80 +230,6 @@ class CloudFoundryType final : public endpoint::EndpointType {
     return result;
   }
 
-  Document fetch(const EndpointRecord& candidate, const std::string& path, Deadline deadline) {
-    const auto base = Url::tryParse(candidate.apiUrl);
-    if (!base) return {nullptr, notAccepted(ProbeStatus::NotThatKind, "the address is no URL")};
-    http::ClientResponse response = http::followRedirects(
-        transport_, {.method = "GET",
-                     .url = base->withPath(base->withoutTrailingSlash().rawPath() + path),
-                     .headers = {{"Accept", "application/json"}},
-                     .body = {},
-                     .trust = trustOf(candidate),
-                     .deadline = deadline});
-    switch (response.failure) {
-      case http::TransportFailure::None:
-        break;
-      case http::TransportFailure::Tls:
-        return {nullptr, notAccepted(ProbeStatus::TlsFailure, response.detail)};
-      case http::TransportFailure::TimedOut:
-        return {nullptr, notAccepted(ProbeStatus::Unreachable, "it did not answer in time")};
-      case http::TransportFailure::Forbidden:
-        return {nullptr, notAccepted(ProbeStatus::Unreachable, response.detail)};
-      case http::TransportFailure::Refused:
-      case http::TransportFailure::Broken:
-        return {nullptr, notAccepted(ProbeStatus::Unreachable, "it cannot be reached")};
-    }
-    if (response.status != 200) {
-      return {nullptr, notAccepted(ProbeStatus::NotThatKind,
-                                   "it answered " + std::to_string(response.status) + " to " +
-                                       path + ", which is not what a Cloud Foundry API does")};
-    }
-    try {
-      Poco::JSON::Parser parser;
-      parser.setDepth(32);
-      const Poco::Dynamic::Var value = parser.parse(response.body.readAll(kDocumentLimitBytes));
-      if (value.type() == typeid(Poco::JSON::Object::Ptr)) {
-        return {value.extract<Poco::JSON::Object::Ptr>(), {}};
-      }
-    } catch (const Poco::Exception&) {
-      // Not JSON; answered below.
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::InvalidArgument) {
-        return {nullptr, notAccepted(ProbeStatus::Unreachable, "it broke off its answer")};
-      }
-    }
-    return {nullptr, notAccepted(ProbeStatus::NotThatKind, "its answer to " + path +
-                                                               " is not the JSON document of a "
-                                                               "Cloud Foundry API")};
-  }
-
-  /// Takes the advertised services if users' passwords and tokens may be sent to them.
-  static ProbeResult accept(const EndpointRecord& candidate, std::string authorization,
-                            std::string token, const std::string& logging) {
-    if (authorization.empty()) authorization = token;
-    if (token.empty()) token = authorization;
-    if (token.empty()) {
-      return notAccepted(ProbeStatus::NotThatKind, "it names no authorization server");
-    }
-    for (const std::string& address : {authorization, token}) {
-      const auto url = Url::tryParse(address);
-      if (!url || address.size() > kColumnWidth ||
-          (url->scheme() != "https" && url->scheme() != "http")) {
-        return notAccepted(ProbeStatus::NotThatKind, "its authorization server has no usable URL");
-      }
-      if (Url::parse(candidate.apiUrl).isSecure() && !url->isSecure()) {
-        return notAccepted(ProbeStatus::NotThatKind,
-                           "its authorization server is not reached over https");
-      }
-    }
-    ProbeResult result;
-    result.status = ProbeStatus::Accepted;
-    result.authorizationEndpoint = std::move(authorization);
-    result.tokenEndpoint = std::move(token);
-    if (logging.size() <= kColumnWidth) result.dopplerLoggingEndpoint = logging;
-    return result;
-  }
-
   http::Transport& transport_;
   auth::UaaClient& uaa_;
   const Clock& clock_;
@@ -230,15 +237,34 @@ class CloudFoundryType final : public endpoint::EndpointType {
 
 class CloudFoundry final : public Extension {
  public:
+  explicit CloudFoundry(CloudFoundryOptions options) : options_(std::move(options)) {}
+
   [[nodiscard]] std::string_view name() const noexcept override { return "cloudfoundry"; }
   void attach(ExtensionHost& host) override {
     host.addEndpointType(
         std::make_unique<CloudFoundryType>(host.transport(), host.uaaClient(), host.clock()));
+    if (!options_.autoRegistration.url.empty()) {
+      attachAutoRegistration(host, options_.autoRegistration);
+    }
   }
+
+ private:
+  const CloudFoundryOptions options_;
 };
 
 }  // namespace
 
-std::unique_ptr<Extension> makeCloudFoundry() { return std::make_unique<CloudFoundry>(); }
+std::unique_ptr<Extension> makeCloudFoundry(CloudFoundryOptions options) {
+  return std::make_unique<CloudFoundry>(std::move(options));
+}
+
+endpoint::ProbeResult discoverCloudFoundry(http::Transport& transport, const std::string& apiUrl,
+                                           const http::TrustPolicy& trust, Deadline deadline) {
+  store::EndpointRecord candidate;
+  candidate.apiUrl = apiUrl;
+  candidate.skipSslValidation = trust.skipVerification;
+  candidate.caCertificate = trust.caCertificatePem;
+  return probeCloudFoundry(transport, candidate, deadline);
+}
 
 }  // namespace stratos::ext
