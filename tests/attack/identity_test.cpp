@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 
 constexpr int kUsers = 200;
 constexpr int kThreads = 8;
-constexpr int kRounds = 3;
+constexpr int kRounds = 2;
 
 /// An endpoint that says whose token it got.
 class WhoIs {
