@@ -13,6 +13,7 @@
 
 #include "certificate.hpp"
 #include "http_server.hpp"
+#include "key_file.hpp"
 #include "log_sink.hpp"
 #include "rekey.hpp"
 #include "server_config.hpp"
@@ -312,6 +313,8 @@ int serve(SettingMap environment, const LookupPlaces& places) {
   const LogConfig logConfig = loadLogConfig(settings, warnings);
   DescriptorLogSink log(logConfig.format, logConfig.level);
   try {
+    crypto::SystemRandom random;
+    provideKeyFile(settings, random, log);
     const ServerConfig config = loadServerConfig(settings, warnings);
     warn(log, warnings);
     if (!waitForUpgrade(config, log, signals.stopToken())) return EXIT_SUCCESS;

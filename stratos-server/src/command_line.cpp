@@ -99,6 +99,8 @@ CommandLine parseCommandLine(const std::vector<std::string>& arguments) {
       line.command = Command::Migrate;
     } else if (argument == "rekey") {
       line.command = Command::Rekey;
+    } else if (argument == "health") {
+      line.command = Command::Health;
     } else if (argument == "version") {
       line.command = Command::Version;
     } else {
@@ -119,7 +121,8 @@ CommandLine parseCommandLine(const std::vector<std::string>& arguments) {
 std::string helpText() {
   std::string text =
       "usage: stratos-server [serve | check | migrate [--dry-run | --status] |\n"
-      "                       rekey [--format gcm|legacy] [--batch N] [--wait SECONDS] | version]\n"
+      "                       rekey [--format gcm|legacy] [--batch N] [--wait SECONDS] | health |\n"
+      "                       version]\n"
       "\n"
       "  serve     runs the console (the default)\n"
       "  check     says whether it would start: configuration, database, key, certificate, UAA;\n"
@@ -137,14 +140,17 @@ std::string helpText() {
       "            --batch N        rows that are rewritten at once (100)\n"
       "            --wait SECONDS   time for running servers to learn of the change (10); 0 when\n"
       "                             none runs\n"
+      "  health    asks the server that runs with the same settings on this machine whether it is\n"
+      "            well; for health checks of containers\n"
       "  version   prints the version\n"
       "\n"
-      "exit status: 0 success, 1 cannot start, a check failed or rekey left rows behind, 2 wrong "
-      "usage\n"
+      "exit status: 0 success, 1 cannot start, not well, a check failed or rekey left rows "
+      "behind,\n"
+      "2 wrong usage\n"
       "\n"
       "Settings come from, in this order: the database (sign-in only), the environment, a Cloud\n"
       "Foundry user-provided service, ./config.properties, files in /etc/secrets (DB_PASSWORD is\n"
-      "db-password there).\n";
+      "db-password there) or in the folder that STRATOS_SECRETS_DIRECTORY names.\n";
   std::string_view group;
   for (const SettingInfo& setting : knownSettings()) {
     if (setting.group != group) {

@@ -8,7 +8,7 @@
 
 namespace stratos::server {
 
-enum class Command { Serve, Check, Migrate, Rekey, Version, Help };
+enum class Command { Serve, Check, Migrate, Rekey, Health, Version, Help };
 
 struct CommandLine {
   Command command = Command::Serve;

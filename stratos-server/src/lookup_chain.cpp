@@ -43,6 +43,9 @@ std::string secretFileName(std::string_view name) {
 
 LookupChain::LookupChain(SettingMap environment, const LookupPlaces& places)
     : environment_(std::move(environment)), secretsDirectory_(places.secretsDirectory) {
+  if (const auto named = findInEnvironment("STRATOS_SECRETS_DIRECTORY"); named && !named->empty()) {
+    secretsDirectory_ = *named;
+  }
   readBoundServices();
   readUserProvidedService();
   readProperties(places.propertiesFile);

@@ -15,6 +15,7 @@ using SettingMap = std::map<std::string, std::string, std::less<>>;
 /// Where settings come from besides the process environment.
 struct LookupPlaces {
   std::filesystem::path propertiesFile = "config.properties";
+  /// Unless STRATOS_SECRETS_DIRECTORY in the environment names another one.
   std::filesystem::path secretsDirectory = "/etc/secrets";
 };
 

@@ -5,6 +5,7 @@
 #include "application.hpp"
 #include "check.hpp"
 #include "command_line.hpp"
+#include "health.hpp"
 #include "migrate.hpp"
 #include "rekey.hpp"
 
@@ -28,6 +29,8 @@ int main(int argc, char** argv) {
       return migrate(processEnvironment(), line.migrateMode, std::cout, std::cerr);
     case Command::Rekey:
       return rekey(processEnvironment(), line.rekey, std::cout, std::cerr);
+    case Command::Health:
+      return health(processEnvironment(), std::cout);
     case Command::Serve:
       break;
   }

@@ -95,17 +95,6 @@ crypto::EncryptionKey parseKey(std::string_view text, const std::string& origin)
   }
 }
 
-std::filesystem::path keyFile(const Settings& settings) {
-  const std::string volume = settings.text("ENCRYPTION_KEY_VOLUME");
-  const std::string name = settings.text("ENCRYPTION_KEY_FILENAME");
-  if (name.empty()) refuse("ENCRYPTION_KEY_VOLUME is set, but ENCRYPTION_KEY_FILENAME is not");
-  // Shipped configurations give the volume without its leading slash; a file name with one marks a
-  // volume that is relative on purpose.
-  std::string path = volume;
-  if (!name.starts_with('/')) path.insert(0, "/");
-  return std::filesystem::path(path + "/" + name).lexically_normal();
-}
-
 // -- The rest --
 
 std::string eitherCase(const Settings& settings, std::string_view name) {
@@ -123,28 +112,6 @@ std::chrono::seconds mutatingTimeout(const Settings& settings) {
     return said.count() > 0 ? said : reading;
   }
   return settings.isSet("HTTP_CLIENT_TIMEOUT_IN_SECS") ? reading : kMutatingTimeout;
-}
-
-void loadListeners(const Settings& settings, ServerConfig& config) {
-  if (config.onCloudFoundry) {
-    // The platform's router terminates TLS and finds the process by its port.
-    ListenAddress address;
-    address.port = static_cast<std::uint16_t>(settings.integer("PORT", 0, kMaxPort));
-    config.http = address;
-    return;
-  }
-  if (const std::string text = settings.text("CONSOLE_PROXY_TLS_ADDRESS"); text != "off") {
-    config.https = ListenAddress::parse(text.empty() ? ":5443" : text, "CONSOLE_PROXY_TLS_ADDRESS");
-  }
-  if (settings.isSet("STRATOS_HTTP_ADDRESS")) {
-    config.http =
-        ListenAddress::parse(settings.text("STRATOS_HTTP_ADDRESS"), "STRATOS_HTTP_ADDRESS");
-  }
-  if (!config.https && !config.http) {
-    refuse(
-        "CONSOLE_PROXY_TLS_ADDRESS is off and STRATOS_HTTP_ADDRESS is not set: there is nothing "
-        "to listen on");
-  }
 }
 
 std::optional<std::filesystem::path> upgradeLock(const Settings& settings) {
@@ -379,6 +346,42 @@ DatabaseConfig loadDatabaseConfig(const Settings& settings, Warnings& warnings) 
   return config;
 }
 
+Listeners loadListeners(const Settings& settings) {
+  Listeners listeners;
+  if (settings.isSet("VCAP_APPLICATION")) {
+    // The platform's router terminates TLS and finds the process by its port.
+    ListenAddress address;
+    address.port = static_cast<std::uint16_t>(settings.integer("PORT", 0, kMaxPort));
+    listeners.http = address;
+    return listeners;
+  }
+  if (const std::string text = settings.text("CONSOLE_PROXY_TLS_ADDRESS"); text != "off") {
+    listeners.https =
+        ListenAddress::parse(text.empty() ? ":5443" : text, "CONSOLE_PROXY_TLS_ADDRESS");
+  }
+  if (settings.isSet("STRATOS_HTTP_ADDRESS")) {
+    listeners.http =
+        ListenAddress::parse(settings.text("STRATOS_HTTP_ADDRESS"), "STRATOS_HTTP_ADDRESS");
+  }
+  if (!listeners.https && !listeners.http) {
+    refuse(
+        "CONSOLE_PROXY_TLS_ADDRESS is off and STRATOS_HTTP_ADDRESS is not set: there is nothing "
+        "to listen on");
+  }
+  return listeners;
+}
+
+std::filesystem::path encryptionKeyFile(const Settings& settings) {
+  const std::string volume = settings.text("ENCRYPTION_KEY_VOLUME");
+  const std::string name = settings.text("ENCRYPTION_KEY_FILENAME");
+  if (name.empty()) refuse("ENCRYPTION_KEY_VOLUME is set, but ENCRYPTION_KEY_FILENAME is not");
+  // Shipped configurations give the volume without its leading slash; a file name with one marks a
+  // volume that is relative on purpose.
+  std::string path = volume;
+  if (!name.starts_with('/')) path.insert(0, "/");
+  return std::filesystem::path(path + "/" + name).lexically_normal();
+}
+
 std::vector<crypto::EncryptionKey> loadKeys(const Settings& settings, std::string& origin,
                                             Warnings& warnings) {
   std::vector<crypto::EncryptionKey> keys;
@@ -386,10 +389,15 @@ std::vector<crypto::EncryptionKey> loadKeys(const Settings& settings, std::strin
     origin = "ENCRYPTION_KEY";
     keys.push_back(parseKey(settings.secret("ENCRYPTION_KEY").reveal(), origin));
   } else if (settings.isSet("ENCRYPTION_KEY_VOLUME") || settings.isSet("ENCRYPTION_KEY_FILENAME")) {
-    const std::filesystem::path file = keyFile(settings);
+    const std::filesystem::path file = encryptionKeyFile(settings);
     origin = file.string();
     std::ifstream in(file, std::ios::binary);
-    if (!in) refuse("The key file " + origin + " cannot be read");
+    if (!in) {
+      refuse("The key file " + origin + " cannot be read" +
+             (settings.flag("STRATOS_GENERATE_ENCRYPTION_KEY")
+                  ? "; stratos-server serve makes it on its first start"
+                  : ""));
+    }
     const Secret content{std::string(std::istreambuf_iterator<char>(in), {})};
     keys.push_back(parseKey(content.reveal(), origin));
   } else {
@@ -416,7 +424,9 @@ ServerConfig loadServerConfig(const Settings& settings, Warnings& warnings) {
   config.onCloudFoundry = settings.isSet("VCAP_APPLICATION");
   config.database = loadDatabaseConfig(settings, warnings);
   config.keys = loadKeys(settings, config.keyOrigin, warnings);
-  loadListeners(settings, config);
+  const Listeners listeners = loadListeners(settings);
+  config.https = listeners.https;
+  config.http = listeners.http;
 
   config.certificate.chainFile = settings.text("CONSOLE_PROXY_CERT_PATH");
   config.certificate.keyFile = settings.text("CONSOLE_PROXY_CERT_KEY_PATH");

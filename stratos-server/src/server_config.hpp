@@ -40,6 +40,12 @@ struct DatabaseConfig {
   std::optional<std::string> deleteReason;
 };
 
+/// Where the server listens; at least one of the two.
+struct Listeners {
+  std::optional<ListenAddress> https;
+  std::optional<ListenAddress> http;
+};
+
 /// Everything about the process around the console. A value.
 struct ServerConfig {
   DatabaseConfig database;
@@ -62,6 +68,9 @@ struct ServerConfig {
 [[nodiscard]] LogConfig loadLogConfig(const Settings& settings, Warnings& warnings);
 
 /// All of these throw Error(InvalidArgument) with one sentence that says what to change.
+[[nodiscard]] Listeners loadListeners(const Settings& settings);
+/// The file that ENCRYPTION_KEY_VOLUME and ENCRYPTION_KEY_FILENAME name.
+[[nodiscard]] std::filesystem::path encryptionKeyFile(const Settings& settings);
 [[nodiscard]] DatabaseConfig loadDatabaseConfig(const Settings& settings, Warnings& warnings);
 [[nodiscard]] std::vector<crypto::EncryptionKey> loadKeys(const Settings& settings,
                                                           std::string& origin, Warnings& warnings);

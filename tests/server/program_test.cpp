@@ -165,6 +165,56 @@ TEST_F(ProgramTest, ChecksTheKeyWithoutTouchingTheDatabase) {
   EXPECT_EQ(run(settings(), {"check"}).status, 0) << "nothing was changed";
 }
 
+TEST_F(ProgramTest, TellsWhetherTheServerBesideItIsWell) {
+  Settings locked = settings();
+  locked["UPGRADE_VOLUME"] = folder.string();
+  locked["UPGRADE_LOCK_FILENAME"] = "upgrade.lock";
+  startServer(locked);
+  Settings http{{"CONSOLE_PROXY_TLS_ADDRESS", "off"},
+                {"STRATOS_HTTP_ADDRESS", ":" + std::to_string(httpPort())}};
+  const Settings https{{"CONSOLE_PROXY_TLS_ADDRESS", secureOrigin().substr(8)}};
+  for (const Settings& listener : {http, https}) {
+    const Run well = run(listener, {"health"});
+    EXPECT_EQ(well.status, 0) << well.output;
+  }
+  std::ofstream(folder / "upgrade.lock").put('\n');
+  const Run busy = run(http, {"health"});
+  EXPECT_EQ(busy.status, 1);
+  EXPECT_NE(busy.output.find("503"), std::string::npos) << busy.output;
+  std::filesystem::remove(folder / "upgrade.lock");
+
+  server->signal(SIGTERM);
+  ASSERT_EQ(server->waitForExit(), 0);
+  const Run gone = run(http, {"health"});
+  EXPECT_EQ(gone.status, 1);
+  EXPECT_NE(gone.output.find(std::to_string(httpPort())), std::string::npos) << gone.output;
+  http["STRATOS_HTTP_ADDRESS"] = ":0";
+  EXPECT_EQ(run(http, {"health"}).status, 1);
+}
+
+TEST_F(ProgramTest, MakesItsKeyAtTheFirstStart) {
+  Settings own = settings();
+  own.erase("ENCRYPTION_KEY");
+  own["ENCRYPTION_KEY_VOLUME"] = folder.string();
+  own["ENCRYPTION_KEY_FILENAME"] = "encryption-key";
+  const Run refused = run(own, {"serve"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.output.find("encryption-key cannot be read"), std::string::npos);
+  own["STRATOS_GENERATE_ENCRYPTION_KEY"] = "true";
+  for (int start = 0; start < 2; ++start) {
+    startServer(own);
+    Browser browser = signedIn();
+    if (start == 0) {
+      EXPECT_FALSE(connectFoundation(browser).empty());
+    }
+    EXPECT_NE(browser.get("/api/v1/endpoints").body.find("\"Simulated\""), std::string::npos);
+    server->signal(SIGTERM);
+    ASSERT_EQ(server->waitForExit(), 0);
+  }
+  const Run proven = run(own, {"check"});
+  EXPECT_NE(proven.output.find("the key fits"), std::string::npos) << proven.output;
+}
+
 TEST_F(ProgramTest, DoesNotWaitForADatabaseThatRefusesIt) {
   if (database->dialect() != db::Dialect::PostgreSql) GTEST_SKIP() << "a file refuses nobody";
   for (const auto& [name, value] : {std::pair{"DB_PASSWORD", "not-the-password"},

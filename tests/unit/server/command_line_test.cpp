@@ -11,6 +11,7 @@ TEST(CommandLineTest, ServesWhenNothingIsSaid) {
   EXPECT_EQ(parseCommandLine({}).command, Command::Serve);
   EXPECT_EQ(parseCommandLine({"serve"}).command, Command::Serve);
   EXPECT_EQ(parseCommandLine({"check"}).command, Command::Check);
+  EXPECT_EQ(parseCommandLine({"health"}).command, Command::Health);
   EXPECT_EQ(parseCommandLine({"version"}).command, Command::Version);
   EXPECT_EQ(parseCommandLine({"--version"}).command, Command::Version);
   EXPECT_EQ(parseCommandLine({"serve", "--help"}).command, Command::Help);

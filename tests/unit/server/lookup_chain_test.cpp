@@ -48,6 +48,16 @@ TEST_F(LookupChainTest, TakesTheFirstSourceThatHasTheName) {
   EXPECT_EQ(valueOf(chain, "H"), "(none)");
 }
 
+TEST_F(LookupChainTest, ReadsSecretsFromTheFolderThatTheEnvironmentNames) {
+  std::filesystem::create_directory(folder_.path() / "secrets");
+  folder_.write("secrets/db-password", "usual place");
+  folder_.write("db-password", "elsewhere\n");
+  EXPECT_EQ(
+      valueOf(chainOf({{"STRATOS_SECRETS_DIRECTORY", folder_.path().string()}}), "DB_PASSWORD"),
+      "elsewhere");
+  EXPECT_EQ(valueOf(chainOf({{"STRATOS_SECRETS_DIRECTORY", ""}}), "DB_PASSWORD"), "usual place");
+}
+
 TEST_F(LookupChainTest, ReadsTheUserProvidedServiceOnlyOnCloudFoundry) {
   EXPECT_EQ(valueOf(chainOf({{"VCAP_SERVICES", kServices}, {"CF_UPS_NAME", "ups"}}), "A"),
             "(none)");
