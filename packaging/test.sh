@@ -115,7 +115,7 @@ cd "$kRoot"
 mkdir -p build
 mapfile -t packages < <(buildPackages)
 packages+=(ca-certificates ccache curl git jq libgmock-dev libgtest-dev mold pgbouncer pkg-config
-  spin)
+  shellcheck spin)
 if (($# == 0)); then
   packages+=(libbenchmark-dev)
 fi

@@ -58,6 +58,6 @@ ldd "$binary" | while read -r name _ path _; do
   esac
   install -m 644 "$path" "$target/lib/$name"
 done
-missing=$(env -i LD_LIBRARY_PATH="$target/lib" ldd "$target/stratos-server" | grep 'not found' || true)
-[[ -z $missing ]] || die "libraries are missing: $missing"
+absent=$(env -i LD_LIBRARY_PATH="$target/lib" ldd "$target/stratos-server" | grep 'not found' || true)
+[[ -z $absent ]] || die "libraries are missing: $absent"
 say "ready: cd $target && cf push"
