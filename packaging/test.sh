@@ -97,6 +97,18 @@ installPostgres() {
   asRoot rm -f "$dropIn"
 }
 
+# The comparison under load needs it. Unpacked only: the package would start a web server.
+fetchNginx() {
+  local folder=$kRoot/build/nginx
+  if [[ -x /usr/sbin/nginx ]] || command -v nginx >/dev/null; then return 0; fi
+  if [[ ! -x $folder/usr/sbin/nginx ]]; then
+    mkdir -p "$folder"
+    { (cd "$folder" && apt-get download -qq nginx) && dpkg -x "$folder"/nginx_*.deb "$folder"; } ||
+      { warn "nginx could not be had: the comparison under load is skipped" && return 0; }
+  fi
+  export NGINX=$folder/usr/sbin/nginx
+}
+
 # build PRESET TARGET...
 build() {
   local preset=$1 flags=()
@@ -117,13 +129,16 @@ mapfile -t packages < <(buildPackages)
 packages+=(ca-certificates ccache curl git jq libgmock-dev libgtest-dev mold pgbouncer pkg-config
   shellcheck spin)
 if (($# == 0)); then
-  packages+=(libbenchmark-dev)
+  packages+=(libbenchmark-dev openssl python3 wrk)
 fi
 # An OpenID Connect provider runs on it in the tests.
 command -v node >/dev/null || packages+=(nodejs npm)
 installPackages "${packages[@]}"
 if (($# == 0)) && apt-cache show clang-14 >/dev/null 2>&1; then
   installPackages clang-14 libclang-rt-14-dev
+fi
+if (($# == 0)); then
+  fetchNginx
 fi
 installPostgres
 
