@@ -46,7 +46,7 @@ bool writeNewFile(const std::filesystem::path& file, const Secret& content) {
 
 void provideKeyFile(const Settings& settings, Random& random, LogSink& log) {
   if (!settings.flag("STRATOS_GENERATE_ENCRYPTION_KEY") || settings.isSet("ENCRYPTION_KEY")) return;
-  const std::filesystem::path file = encryptionKeyFile(settings);
+  const std::filesystem::path file = encryptionKeyFile(settings).value();
   std::error_code error;
   if (std::filesystem::exists(file, error)) return;
   Warnings ignored;  // The caller reads the same settings again, and tells them.

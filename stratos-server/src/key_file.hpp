@@ -6,10 +6,9 @@
 
 namespace stratos::server {
 
-/// With STRATOS_GENERATE_ENCRYPTION_KEY, and nothing else that says what the key is, makes the file
-/// that ENCRYPTION_KEY_VOLUME and ENCRYPTION_KEY_FILENAME name: a new random key, readable by its
-/// owner only. Does nothing when the file exists. Of several processes that do this at the same
-/// time one makes the key.
+/// With STRATOS_GENERATE_ENCRYPTION_KEY, and without ENCRYPTION_KEY, makes encryptionKeyFile(): a
+/// new random key, readable by its owner only. Does nothing when the file exists. Of several
+/// processes that do this at the same time one makes the key.
 ///
 /// Throws Error(InvalidArgument) when there is a SQLite database already, whose key is another one,
 /// Error(Unavailable) when the file cannot be written.

@@ -371,9 +371,14 @@ Listeners loadListeners(const Settings& settings) {
   return listeners;
 }
 
-std::filesystem::path encryptionKeyFile(const Settings& settings) {
+std::optional<std::filesystem::path> encryptionKeyFile(const Settings& settings) {
   const std::string volume = settings.text("ENCRYPTION_KEY_VOLUME");
   const std::string name = settings.text("ENCRYPTION_KEY_FILENAME");
+  if (volume.empty() && name.empty()) {
+    if (!settings.flag("STRATOS_GENERATE_ENCRYPTION_KEY")) return std::nullopt;
+    const std::string folder = settings.text("SQLITE_DB_DIR");
+    return std::filesystem::path(folder.empty() ? "." : folder) / "encryption-key";
+  }
   if (name.empty()) refuse("ENCRYPTION_KEY_VOLUME is set, but ENCRYPTION_KEY_FILENAME is not");
   // Shipped configurations give the volume without its leading slash; a file name with one marks a
   // volume that is relative on purpose.
@@ -388,10 +393,9 @@ std::vector<crypto::EncryptionKey> loadKeys(const Settings& settings, std::strin
   if (settings.isSet("ENCRYPTION_KEY")) {
     origin = "ENCRYPTION_KEY";
     keys.push_back(parseKey(settings.secret("ENCRYPTION_KEY").reveal(), origin));
-  } else if (settings.isSet("ENCRYPTION_KEY_VOLUME") || settings.isSet("ENCRYPTION_KEY_FILENAME")) {
-    const std::filesystem::path file = encryptionKeyFile(settings);
-    origin = file.string();
-    std::ifstream in(file, std::ios::binary);
+  } else if (const auto file = encryptionKeyFile(settings)) {
+    origin = file->string();
+    std::ifstream in(*file, std::ios::binary);
     if (!in) {
       refuse("The key file " + origin + " cannot be read" +
              (settings.flag("STRATOS_GENERATE_ENCRYPTION_KEY")

@@ -69,8 +69,9 @@ struct ServerConfig {
 
 /// All of these throw Error(InvalidArgument) with one sentence that says what to change.
 [[nodiscard]] Listeners loadListeners(const Settings& settings);
-/// The file that ENCRYPTION_KEY_VOLUME and ENCRYPTION_KEY_FILENAME name.
-[[nodiscard]] std::filesystem::path encryptionKeyFile(const Settings& settings);
+/// The file that ENCRYPTION_KEY_VOLUME and ENCRYPTION_KEY_FILENAME name; without them, where a key
+/// is made, one beside the database; otherwise nothing.
+[[nodiscard]] std::optional<std::filesystem::path> encryptionKeyFile(const Settings& settings);
 [[nodiscard]] DatabaseConfig loadDatabaseConfig(const Settings& settings, Warnings& warnings);
 [[nodiscard]] std::vector<crypto::EncryptionKey> loadKeys(const Settings& settings,
                                                           std::string& origin, Warnings& warnings);

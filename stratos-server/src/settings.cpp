@@ -84,7 +84,9 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
     {"ENCRYPTION_KEY_VOLUME", kSecrets, Text, "", "", "folder of a file with that key"},
     {"ENCRYPTION_KEY_FILENAME", kSecrets, Text, "", "", "name of the file in that folder"},
     {"STRATOS_GENERATE_ENCRYPTION_KEY", kSecrets, Flag, "false", "",
-     "makes that file with a new key when neither it nor a SQLite database exists yet"},
+     "makes that file (default: encryption-key in SQLITE_DB_DIR) with a new key when neither it "
+     "nor "
+     "a SQLite database exists yet"},
     {"ENCRYPTION_KEY_PREVIOUS", kSecrets, SettingType::SecretText, "", "",
      "comma separated earlier keys, needed until stratos-server rekey has finished"},
     {"SESSION_STORE_SECRET", kSecrets, SettingType::SecretText, "", "",

@@ -5,7 +5,11 @@ set -euo pipefail
 : "${SOURCE_DIR:?}" "${BUILD_DIR:?}" "${SERVER:?}"
 readonly unit=$SOURCE_DIR/packaging/systemd/stratos.service
 work=$(mktemp -d "${TMPDIR:-/tmp}/stratos-packaging-test.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+cleanUp() {
+  [[ -z ${boxPid:-} ]] || kill -KILL "$boxPid" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap cleanUp EXIT
 
 fail() {
   printf 'FAILED: %s\n' "$*" >&2
@@ -104,6 +108,92 @@ case $1 in
     while read -r name; do
       grep -q "^  $name\b" "$work/help" || fail "stratos.env names $name, which is no setting"
     done < <(sed -nE 's/^#([A-Z][A-Z0-9_]+)=.*/\1/p' "$work/root/etc/stratos/stratos.env")
+    ;;
+  Dockerfile)
+    file=$SOURCE_DIR/packaging/image/Dockerfile
+    last=$(sed -n '/^FROM scratch$/,$p' "$file")
+    for instruction in 'USER 2000:0' 'VOLUME /data' 'EXPOSE 5443' \
+      'ENTRYPOINT ["/usr/bin/stratos-server"]' 'CMD ["/usr/bin/stratos-server", "health"]'; do
+      [[ $last == *"$instruction"* ]] || fail "the image lacks: $instruction"
+    done
+    # shellcheck source=packaging/image/box.sh
+    . "$SOURCE_DIR/packaging/image/box.sh"
+    "$SERVER" --help >"$work/help"
+    mapfile -t settings < <(imageSettings "$file")
+    ((${#settings[@]} >= 4)) || fail "settings: ${settings[*]}"
+    for setting in "${settings[@]}"; do
+      grep -q "^  ${setting%%=*}\b" "$work/help" || fail "${setting%%=*} is no setting"
+      [[ $setting != *KEY=[0-9a-f]* && $setting != *PASSWORD* ]] || fail "a secret: $setting"
+    done
+    # What the build needs is let through, what it must not have is not.
+    for path in libstratos stratos-server CMakeLists.txt packaging/image; do
+      grep -qx "!$path" "$SOURCE_DIR/.dockerignore" || fail ".dockerignore keeps $path back"
+    done
+    [[ $(grep -v '^#' "$SOURCE_DIR/.dockerignore" | head -n 1) == '*' ]] ||
+      fail ".dockerignore lets everything through"
+    ;;
+  Compose)
+    file=$SOURCE_DIR/packaging/compose/docker-compose.yml
+    "$SERVER" --help >"$work/help"
+    mapfile -t names < <(sed -n '/^  console:/,/^    ports:/p' "$file" |
+      sed -nE 's/^      ([A-Z][A-Z_]+):.*/\1/p')
+    ((${#names[@]} >= 7)) || fail "settings of the console: ${names[*]}"
+    for name in "${names[@]}"; do
+      grep -q "^  $name\b" "$work/help" || fail "$name is no setting"
+    done
+    version=$("$SERVER" version)
+    grep -q "image: stratos:${version#stratos-server }\$" "$file" || fail "another version of the image"
+    cp "$file" "$work/docker-compose.yml"
+    cd "$work"
+    if docker compose version >/dev/null 2>&1; then
+      compose=(docker compose)
+    elif command -v docker-compose >/dev/null; then
+      compose=(docker-compose)
+    else
+      skip "nothing that reads compose files is installed"
+    fi
+    ! "${compose[@]}" config >"$work/without" 2>&1 || fail "no password is needed"
+    DB_PASSWORD=secret "${compose[@]}" config >"$work/config" 2>"$work/errors" || fail "$(<"$work/errors")"
+    grep -q 'DB_PASSWORD: secret' "$work/config" || fail "$(<"$work/config")"
+    ;;
+  ImageRoot)
+    need ldd && need dpkg && need strip && need curl && need openssl
+    # shellcheck source=packaging/image/box.sh
+    . "$SOURCE_DIR/packaging/image/box.sh"
+    # shellcheck source=packaging/lib.sh
+    . "$SOURCE_DIR/packaging/lib.sh"
+    canBox || skip "mounting needs root"
+    "$SOURCE_DIR/packaging/image/collect.sh" "$SERVER" "$work/root" >"$work/version"
+    [[ $(<"$work/version") == "$("$SERVER" version)" ]] || fail "another version"
+    [[ ! -e $work/root/bin/sh ]] || fail "there is a shell in it"
+    grep -q '"name": "libssl3"' "$work/root/usr/share/doc/stratos-server/sbom.spdx.json" ||
+      fail "the list of contents lacks libssl3"
+    mkdir "$work/data"
+    chown 0:0 "$work/data" && chmod 770 "$work/data"
+    port=$(freePort)
+    mapfile -t settings < <(imageSettings "$SOURCE_DIR/packaging/image/Dockerfile")
+    settings+=("CONSOLE_PROXY_TLS_ADDRESS=127.0.0.1:$port")
+    isWell() { curl -ksf -o /dev/null --max-time 2 "https://127.0.0.1:$port/pp/v1/ping"; }
+    spoke() { isWell || ! kill -0 "$boxOuter" 2>/dev/null; }
+    for user in 2000:0 "$((10000 + RANDOM)):0"; do
+      # What the first user made belongs to it; a volume is not passed from one user to another.
+      rm -rf "${work:?}/data/"*
+      startBox "$work/root" "$work/data" "$user" "$work/log" serve "${settings[@]}"
+      waitUntil 30 spoke || true
+      isWell || fail "as $user: $(<"$work/log")"
+      [[ $(awk '/^Uid/ {print $2}' "/proc/$boxPid/status") == "${user%:*}" ]] || fail "the user"
+      grep -qE '^CapEff:\s+0+$' "/proc/$boxPid/status" || fail "it has capabilities"
+      curl -ks "https://127.0.0.1:$port/some/page" | grep -q 'front end is not here yet' ||
+        fail "no placeholder page"
+      cp "$work/data/encryption-key" "$work/key"
+      runBox "$work/root" "$work/data" "$user" health "${settings[@]}" >"$work/health" ||
+        fail "health: $(<"$work/health")"
+      stopBox
+      ((boxStatus == 0)) || fail "it ended with status $boxStatus: $(<"$work/log")"
+      ! runBox "$work/root" "$work/data" "$user" health "${settings[@]}" >/dev/null ||
+        fail "well, although it does not run"
+      cmp -s "$work/key" "$work/data/encryption-key" || fail "another key"
+    done
     ;;
   *)
     echo "no such case: $1" >&2

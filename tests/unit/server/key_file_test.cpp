@@ -78,6 +78,12 @@ TEST_F(KeyFileTest, ADatabaseWithoutItsKeyGetsNoOtherOne) {
   EXPECT_EQ(content().size(), 65U) << "a database that is deleted anyway does not count";
 }
 
+TEST_F(KeyFileTest, StandsBesideTheDatabaseUnlessToldOtherwise) {
+  provide(chain({{"ENCRYPTION_KEY_VOLUME", ""}, {"ENCRYPTION_KEY_FILENAME", ""}}));
+  EXPECT_TRUE(fs::exists(folder_.path() / "encryption-key"));
+  EXPECT_EQ(fileCount(), 1U);
+}
+
 TEST_F(KeyFileTest, SaysWhereItCannotWrite) {
   try {
     provide(chain({{"ENCRYPTION_KEY_FILENAME", "no-such-folder/key"}}));
