@@ -24,6 +24,7 @@ chmod 1777 "$target/tmp"
 
 declare -A owners=()
 libraries=()
+loader=
 # addLibrary PATH: the file under its own name, in the folder where the linker looks for it.
 addLibrary() {
   local path folder real
@@ -42,6 +43,7 @@ while read -r first _ path _; do
     addLibrary "$path"
   elif [[ $first == /*ld-* ]]; then
     addLibrary "$first"
+    loader=$first
   fi
 done < <(ldd "$target/usr/bin/stratos-server")
 while IFS=: read -r name _; do
@@ -90,5 +92,7 @@ version=${version#stratos-server }
   printf '\n]}\n'
 } >"$doc/stratos-server/sbom.spdx.json"
 
-# It must start with what is here and nothing else.
-chroot "$target" /usr/bin/stratos-server version
+# The loader must find everything in what is here.
+chroot "$target" "$loader" --list /usr/bin/stratos-server >/dev/null ||
+  die "the program cannot be loaded in $target"
+say "stratos-server $version"
