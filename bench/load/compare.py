@@ -47,6 +47,7 @@ Exit status: 0 measured, 1 the figures are not valid, 2 it could not run, 77 --s
 
 
 START = time.monotonic()
+LOAD_AVERAGE = os.getloadavg()[0]  # Without what we add.
 
 
 def note(text: str) -> None:
@@ -321,12 +322,12 @@ class Comparison:
             while wrk.poll() is None:
                 passed = time.monotonic() - start
                 if interrupt and passed >= seconds:
+                    # Again and again: it could miss one between starting and sleeping.
                     wrk.send_signal(signal.SIGINT)
-                    break
                 if target.process:
                     rss = max(rss, target.process.rss_kib())
                 try:
-                    wrk.wait(min(0.25, max(0.01, seconds - passed)))
+                    wrk.wait(min(0.25, max(0.05, seconds - passed)))
                 except subprocess.TimeoutExpired:
                     pass
                 if passed > seconds + 60:
@@ -337,6 +338,8 @@ class Comparison:
                 wrk.kill()
                 wrk.wait()
         found = re.search(r"^RESULT (.*)$", output, re.MULTILINE)
+        if not found and interrupt and wrk.returncode == -signal.SIGINT:
+            return 0, seconds, 0, 0, 0, 0, rss  # It had not even begun.
         if not found:
             raise PeerError(f"wrk said with {target.name} in {scenario.name}:\n{output}")
         requests, duration, size, sockets, statuses, p50, p99 = map(float, found[1].split())
@@ -554,8 +557,8 @@ def summary(comparison: Comparison) -> str:
         parts.append(f"Too few repetitions for a claim ({arguments.repetitions}).")
     parts.append(
         f"{arguments.repetitions} repetitions of {arguments.seconds:g} s, "
-        f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}; load average "
-        f"{os.getloadavg()[2]:.1f}; cores bound: {'yes' if comparison.stage.pinned else 'no'}; "
+        f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}; load average before "
+        f"it {LOAD_AVERAGE:.1f}; cores bound: {'yes' if comparison.stage.pinned else 'no'}; "
         f"access logs: {'yes' if arguments.log else 'no'}.\nMedians, in parentheses the least and "
         'the greatest; "vs nginx" is the median of the ratios within each repetition.')
     parts.append(report.markdown(results))

@@ -265,7 +265,7 @@ class Endpoint:
         servers = ""
         for scheme, ports in (("http", self.http_ports), ("https", [self.https_port])):
             tls = "ssl" if scheme == "https" else ""
-            listen = "\n".join(f"    listen 127.0.0.1:{port} {tls};" for port in ports)
+            listen = "\n".join(f"    listen 127.0.0.1:{port} {tls} backlog=4096;" for port in ports)
             myself = f"{scheme}://127.0.0.1:$server_port"
             links = json.dumps({"links": {
                 **{name: {"href": myself} for name in ("self", "login", "uaa")},
