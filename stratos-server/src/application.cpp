@@ -15,6 +15,7 @@
 #include "http_server.hpp"
 #include "key_file.hpp"
 #include "log_sink.hpp"
+#include "platform_authorities.hpp"
 #include "rekey.hpp"
 #include "server_config.hpp"
 #include "signals.hpp"
@@ -315,6 +316,7 @@ int serve(SettingMap environment, const LookupPlaces& places) {
   try {
     crypto::SystemRandom random;
     provideKeyFile(settings, random, log);
+    trustPlatformAuthorities(settings, log);
     const ServerConfig config = loadServerConfig(settings, warnings);
     warn(log, warnings);
     if (!waitForUpgrade(config, log, signals.stopToken())) return EXIT_SUCCESS;

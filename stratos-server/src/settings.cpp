@@ -248,6 +248,8 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
     {"FORCE_ENABLE_PERSISTENCE_FEATURES", kHosting, Flag, "", "",
      "on Cloud Foundry: whether the front end shows what needs a database that lasts; default: it "
      "does unless the database is SQLite"},
+    {"CF_SYSTEM_CERT_PATH", kHosting, Text, "", "",
+     "set by Cloud Foundry: folder with certificates of authorities that are trusted in addition"},
     {"CF_INSTANCE_INDEX", kHosting, Text, "", "",
      "set by Cloud Foundry; with SQLite, no instance accepts the sessions of another one"},
 });

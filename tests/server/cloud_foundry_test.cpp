@@ -1,6 +1,8 @@
 // The program as an application on Cloud Foundry: what the platform gives it, and nothing else.
 
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 
 #include <Poco/JSON/Object.h>
 
@@ -88,6 +90,26 @@ TEST_F(CloudFoundryTest, CanBeStoppedWhileItWaits) {
   ASSERT_NE(waiting.waitForLine("the foundation cannot be asked yet"), "") << waiting.output();
   waiting.signal(SIGTERM);
   EXPECT_EQ(waiting.waitForExit(), 0) << waiting.output();
+}
+
+TEST_F(CloudFoundryTest, TrustsTheAuthoritiesOfThePlatform) {
+  Settings settings = application(foundation->apiUrl());
+  settings.erase("SKIP_SSL_VALIDATION");
+  {
+    ServerProcess waiting(settings, {"serve"}, folder.string());
+    ASSERT_NE(waiting.waitForLine("the foundation cannot be asked yet"), "") << waiting.output();
+    waiting.signal(SIGTERM);
+    EXPECT_EQ(waiting.waitForExit(), 0);
+  }
+  const auto certificates = folder / "certificates";
+  std::filesystem::create_directory(certificates);
+  settings["CF_SYSTEM_CERT_PATH"] = certificates.string();
+  std::ofstream(certificates / "trusted-ca-1.crt") << foundation->certificates().caPem();
+  std::ofstream(certificates / "README") << "no certificate";
+  startServer(settings);
+  Browser browser{origin()};
+  EXPECT_EQ(signIn(browser, "admin", "admin").status, 200) << server->output();
+  EXPECT_EQ(browser.get("/pp/v1/info", fromRouter()).text("user.admin"), "true");
 }
 
 TEST_F(CloudFoundryTest, SaysWhichSettingIsWrong) {

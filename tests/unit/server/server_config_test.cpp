@@ -257,6 +257,20 @@ TEST_F(ServerConfigTest, ReadsTheUaaOfTheConsole) {
   EXPECT_THAT(warnings_, SizeIs(1));
 }
 
+TEST_F(ServerConfigTest, ForcesPersistenceFeaturesBothWays) {
+  const auto isHidden = [&](const char* force, db::Dialect dialect) {
+    SettingMap environment;
+    if (force != nullptr) environment["FORCE_ENABLE_PERSISTENCE_FEATURES"] = force;
+    return loadHosting(with(std::move(environment)), {}, dialect).disablePersistenceFeatures;
+  };
+  EXPECT_TRUE(isHidden(nullptr, db::Dialect::Sqlite));
+  EXPECT_FALSE(isHidden(nullptr, db::Dialect::PostgreSql));
+  for (const auto dialect : {db::Dialect::Sqlite, db::Dialect::PostgreSql}) {
+    EXPECT_FALSE(isHidden("true", dialect));
+    EXPECT_TRUE(isHidden("false", dialect));
+  }
+}
+
 TEST_F(ServerConfigTest, ReadsTimeouts) {
   const auto timeouts = [&](SettingMap more) {
     return options(localUser(std::move(more))).proxy.timeouts;
