@@ -1,6 +1,6 @@
 # Runs the root file system of the image without a container engine, as strictly as an engine would
 # with --read-only and a user of its own. Needs root. Sourced, never run.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034  # Its variables are for the caller.
 
 # imageSettings DOCKERFILE: prints the NAME=value pairs of its last ENV instruction.
 imageSettings() {
@@ -52,7 +52,6 @@ stopBox() {
   [[ -z $boxPid ]] || kill -TERM "$boxPid" 2>/dev/null || true
   while kill -0 "$boxOuter" 2>/dev/null && ((SECONDS < end)); do sleep 0.1; done
   killBox
-  # shellcheck disable=SC2034  # For the caller.
   boxStatus=0
   wait "$boxOuter" || boxStatus=$?
   boxPid=

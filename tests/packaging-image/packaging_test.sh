@@ -132,6 +132,35 @@ case $1 in
     [[ $(grep -v '^#' "$SOURCE_DIR/.dockerignore" | head -n 1) == '*' ]] ||
       fail ".dockerignore lets everything through"
     ;;
+  Documents)
+    # What the documents call a setting is one.
+    "$SERVER" --help >"$work/help"
+    unknown=()
+    while read -r name; do
+      grep -q "^  $name\b" "$work/help" || unknown+=("$name")
+    done < <(cat "$SOURCE_DIR"/README.md "$SOURCE_DIR"/libstratos/doc/*.md |
+      grep -oE '`[A-Z][A-Z0-9]*_[A-Z0-9_]+(=[^`]*)?`' | tr -d '`' | sed 's/=.*//' | sort -u |
+      grep -vxE 'STRATOS_GUARDED_BY|DEBIAN_MIRROR|STRATOS_TEST_[A-Z_]+|STRATOS_IMAGE_ARGUMENTS')
+    ((${#unknown[@]} == 0)) || fail "no settings: ${unknown[*]}"
+    # And every page is linked from somewhere.
+    for page in "$SOURCE_DIR"/libstratos/doc/*.md; do
+      grep -rqF "${page##*/}" "$SOURCE_DIR/README.md" "$SOURCE_DIR"/libstratos/{doc,CHANGELOG.md} ||
+        fail "nothing leads to ${page##*/}"
+    done
+    ;;
+  Acceptance)
+    # The tests that the acceptance list names exist; by the sources, as not all need be built.
+    "$SOURCE_DIR/packaging/acceptance.sh" --list >"$work/list"
+    (($(wc -l <"$work/list") >= 70)) || fail "$(<"$work/list")"
+    find "$SOURCE_DIR/tests" -name '*_test.cpp' -exec cat {} + | tr '\n' ' ' |
+      grep -oE 'TEST(_F|_P)?\([A-Za-z0-9]+, *[A-Za-z0-9]+' |
+      sed -E 's/^TEST(_F|_P)?\(//; s/, */./' >"$work/names"
+    sed -n '/^foreach(case IN ITEMS/,/)/p' "$SOURCE_DIR/tests/packaging-image/CMakeLists.txt" |
+      tr -s ' )\n' '\n' | sed -n 's/^[A-Z]/PackagingTest.&/p' >>"$work/names"
+    while read -r id regex; do
+      grep -qE "^($regex)" "$work/names" || fail "$id: no test is called $regex"
+    done < <("$SOURCE_DIR/packaging/acceptance.sh" --list-tests)
+    ;;
   Compose)
     file=$SOURCE_DIR/packaging/compose/docker-compose.yml
     "$SERVER" --help >"$work/help"
