@@ -158,7 +158,9 @@ case $1 in
     sed -n '/^foreach(case IN ITEMS/,/)/p' "$SOURCE_DIR/tests/packaging-image/CMakeLists.txt" |
       tr -s ' )\n' '\n' | sed -n 's/^[A-Z]/PackagingTest.&/p' >>"$work/names"
     while read -r id regex; do
-      grep -qE "^($regex)" "$work/names" || fail "$id: no test is called $regex"
+      for one in $regex; do
+        grep -qE "^($one)" "$work/names" || fail "$id: no test is called $one"
+      done
     done < <("$SOURCE_DIR/packaging/acceptance.sh" --list-tests)
     ;;
   Compose)
