@@ -73,7 +73,8 @@ build() {
   {
     cmake --preset release -S "$kRoot" -B "$kBuild" -DSTRATOS_BUILD_TESTS=OFF \
       -DSTRATOS_BUILD_BENCH=OFF -DSTRATOS_BUILD_EXAMPLES=OFF -DCMAKE_COMPILE_WARNING_AS_ERROR=OFF &&
-      cmake --build "$kBuild" --parallel "$(nproc)" --target stratos-server stratos-sim
+      cmake --build "$kBuild" --parallel "$(nproc)" --target stratos-server stratos-sim &&
+      if ! $tour; then cmake --build "$kBuild" --target console; fi
   } >"$kRoot/build/quickstart.log" 2>&1 || {
     tail -n 40 "$kRoot/build/quickstart.log" >&2
     die "the build failed; all of it is in build/quickstart.log"
@@ -140,7 +141,7 @@ serverAnswers() {
 printNextSteps() {
   cat <<TEXT
 
-The console answers at  $console   (self-signed certificate, hence -k below)
+The console answers at  $console   (in a browser, too; self-signed certificate, hence -k below)
   user name  admin
   password   $password
 The simulated Cloud Foundry answers at  $api
@@ -270,6 +271,8 @@ takeTour() {
 }
 
 mapfile -t packages < <(buildPackages)
+# The front end is built with it; the tour drives the API alone.
+$tour || command -v npm >/dev/null || packages+=(nodejs npm)
 installPackages "${packages[@]}" ca-certificates curl jq
 build
 

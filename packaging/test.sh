@@ -131,9 +131,12 @@ packages+=(ca-certificates ccache curl git jq libgmock-dev libgtest-dev mold pgb
 if (($# == 0)); then
   packages+=(libbenchmark-dev openssl python3 wrk)
 fi
-# An OpenID Connect provider runs on it in the tests.
+# An OpenID Connect provider runs on it in the tests; npm builds the front end.
 command -v node >/dev/null || packages+=(nodejs npm)
 installPackages "${packages[@]}"
+# The front end is driven in it; its tests are skipped, and say so, without.
+command -v chromium >/dev/null || (installPackages chromium) ||
+  warn "Chromium could not be had: the tests of the front end are skipped"
 if (($# == 0)) && apt-cache show clang-14 >/dev/null 2>&1; then
   installPackages clang-14 libclang-rt-14-dev
 fi

@@ -114,6 +114,23 @@ std::chrono::seconds mutatingTimeout(const Settings& settings) {
   return settings.isSet("HTTP_CLIENT_TIMEOUT_IN_SECS") ? reading : kMutatingTimeout;
 }
 
+/// What UI_PATH says. When it is not set: ./ui, else the front end that was installed or built
+/// together with this program.
+std::filesystem::path uiPath(const Settings& settings) {
+  const std::filesystem::path named(settings.text("UI_PATH"));
+  std::error_code error;
+  if (named.empty() || settings.isSet("UI_PATH") || std::filesystem::is_directory(named, error)) {
+    return named;
+  }
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return named;
+  for (const char* place : {"../share/stratos/console", "console/ui"}) {
+    const auto folder = (program.parent_path() / place).lexically_normal();
+    if (std::filesystem::exists(folder / "index.html", error)) return folder;
+  }
+  return named;
+}
+
 std::optional<std::filesystem::path> upgradeLock(const Settings& settings) {
   const bool hasVolume = settings.isSet("UPGRADE_VOLUME");
   const bool hasFile = settings.isSet("UPGRADE_LOCK_FILENAME");
@@ -444,7 +461,7 @@ ServerConfig loadServerConfig(const Settings& settings, Warnings& warnings) {
   config.server.maxConnections =
       static_cast<std::size_t>(settings.integer("STRATOS_MAX_CONNECTIONS", 1, 1'000'000));
   config.shutdownTimeout = settings.seconds("STRATOS_SHUTDOWN_TIMEOUT_IN_SECS");
-  config.uiPath = settings.text("UI_PATH");
+  config.uiPath = uiPath(settings);
   config.upgradeLock = upgradeLock(settings);
 
   const auto connect = settings.seconds("HTTP_CONNECTION_TIMEOUT_IN_SECS");

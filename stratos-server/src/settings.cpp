@@ -34,7 +34,8 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
     {"CONSOLE_PROXY_CERT_KEY", kServer, SettingType::SecretText, "", "",
      "its private key as PEM text"},
     {"UI_PATH", kServer, Text, "./ui", "",
-     "folder with the built front end; only the API is served when it does not exist"},
+     "folder with the built front end; when it is not set and does not exist, the front end that "
+     "came with the program; only the API is served without one"},
     {"STRATOS_TRUSTED_PROXIES", kServer, List, "", "",
      "addresses and networks (10.0.0.0/8; \"private\" for all private ones) of proxies whose "
      "X-Forwarded-For, -Proto and -Host count"},

@@ -1,0 +1,173 @@
+import { useState, type ReactNode } from 'react';
+import { Breadcrumb, BreadcrumbItem, Button, Card, CardBody, CardTitle, Label, SearchInput, Title } from '@patternfly/react-core';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { listOf, callEndpoint } from '../api/client';
+import { addressOf } from '../api/endpoints';
+import type { App, Endpoint, Named, Organization, Page, Role } from '../api/types';
+import { Link, useLocation } from '../router';
+import { useSession } from '../session';
+import { t } from '../strings';
+import { Empty, ErrorPanel, Loading, Row, Table } from '../ui/parts';
+import { ApplicationPage } from './Application';
+
+const kPageSize = '20';
+const when = (text?: string) => (text ? new Date(text).toLocaleString() : '');
+
+/** /cf, /cf/ENDPOINT[/users], /cf/ENDPOINT/org/GUID, .../space/GUID, .../app/GUID */
+export default function CloudFoundry() {
+  const { endpoints } = useSession();
+  const { path } = useLocation();
+  const [, , guid, what, id] = path.split('/');
+  const foundations = endpoints.filter((endpoint) => endpoint.cnsi_type === 'cf' && endpoint.user);
+  const endpoint = foundations.find((candidate) => candidate.guid === guid);
+  if (!guid) return <Foundations foundations={foundations} />;
+  if (!endpoint) return <Empty title={t.cf.noneTitle}><Link to="/endpoints">{t.cf.goEndpoints}</Link></Empty>;
+  const at = `/cf/${endpoint.guid}`;
+  if (what === 'users') return <Users endpoint={endpoint} />;
+  if (what === 'org' && id) {
+    return <Collection<Named> key={id} endpoint={endpoint} parent={{ collection: 'organizations', guid: id }} title={t.cf.spaces} collection="spaces"
+      query={{ organization_guids: id }} link={(space) => `${at}/space/${space.guid}`} />;
+  }
+  if (what === 'space' && id) {
+    return <Collection<App> key={id} endpoint={endpoint} parent={{ collection: 'spaces', guid: id }} title={t.cf.applications} collection="apps"
+      query={{ space_guids: id }} link={(app) => `${at}/app/${app.guid}`} state={(app) => <AppState state={app.state} />} />;
+  }
+  if (what === 'app' && id) return <ApplicationPage endpoint={endpoint} guid={id} />;
+  return <Collection<Organization> key={guid} endpoint={endpoint} title={t.cf.organizations} collection="organizations" query={{}}
+    link={(organization) => `${at}/org/${organization.guid}`}
+    state={(organization) => <Label color={organization.suspended ? 'orange' : 'green'}>{organization.suspended ? t.cf.suspended : t.cf.active}</Label>}
+    tools={<Link to={`${at}/users`}>{t.cf.users}</Link>} />;
+}
+
+export const AppState = ({ state }: { state: string }) => <Label color={state === 'STARTED' ? 'green' : 'grey'}>{state.toLowerCase()}</Label>;
+
+function Foundations({ foundations }: { foundations: Endpoint[] }) {
+  return (
+    <>
+      <div className="st-head"><Title headingLevel="h1">{t.cf.title}</Title></div>
+      {foundations.length === 0
+        ? <Empty title={t.cf.noneTitle}><p>{t.cf.none}</p><Link to="/endpoints">{t.cf.goEndpoints}</Link></Empty>
+        : (
+          <div className="st-cards">
+            {foundations.map((endpoint) => (
+              <Card key={endpoint.guid}>
+                <CardTitle component="h2"><Link to={`/cf/${endpoint.guid}`}>{endpoint.name}</Link></CardTitle>
+                <CardBody>{addressOf(endpoint)}</CardBody>
+              </Card>
+            ))}
+          </div>
+        )}
+    </>
+  );
+}
+
+interface Parent { collection: string; guid: string }
+interface WithParents extends Named { relationships?: { space?: { data?: { guid: string } }; organization?: { data?: { guid: string } } } }
+
+/** The way from the foundation down to here; the parents are asked for one after the other. */
+export function Crumbs({ endpoint, space, organization, here }: { endpoint: Endpoint; space?: string; organization?: string; here?: string }) {
+  const one = (collection: string, guid?: string) => ({
+    queryKey: ['cf', endpoint.guid, collection, guid], enabled: Boolean(guid), queryFn: () => callEndpoint<WithParents>(endpoint.guid, `v3/${collection}/${guid ?? ''}`),
+  });
+  const spaceFound = useQuery(one('spaces', space)).data;
+  const organizationId = organization ?? spaceFound?.relationships?.organization?.data?.guid;
+  const organizationFound = useQuery(one('organizations', organizationId)).data;
+  const at = `/cf/${endpoint.guid}`;
+  return (
+    <Breadcrumb className="st-crumbs">
+      <BreadcrumbItem><Link to="/cf">{t.cf.title}</Link></BreadcrumbItem>
+      <BreadcrumbItem><Link to={at}>{endpoint.name}</Link></BreadcrumbItem>
+      {organizationId && <BreadcrumbItem><Link to={`${at}/org/${organizationId}`}>{organizationFound?.name ?? '…'}</Link></BreadcrumbItem>}
+      {space && <BreadcrumbItem><Link to={`${at}/space/${space}`}>{spaceFound?.name ?? '…'}</Link></BreadcrumbItem>}
+      {here && <BreadcrumbItem isActive>{here}</BreadcrumbItem>}
+    </Breadcrumb>
+  );
+}
+
+function Pager({ page, data, onPage }: { page: number; data: Page<unknown>; onPage: (page: number) => void }) {
+  const { total_pages: pages, total_results: total } = data.pagination;
+  return (
+    <nav className="st-pager" aria-label={t.cf.page(page, Math.max(pages, 1), total)}>
+      <span role="status">{t.cf.page(page, Math.max(pages, 1), total)}</span>
+      <Button variant="secondary" size="sm" isDisabled={page <= 1} onClick={() => onPage(page - 1)}>{t.cf.previous}</Button>
+      <Button variant="secondary" size="sm" isDisabled={page >= pages} onClick={() => onPage(page + 1)}>{t.cf.next}</Button>
+    </nav>
+  );
+}
+
+function Collection<T extends Named>({ endpoint, parent, title, collection, query, link, state, tools }: {
+  endpoint: Endpoint; parent?: Parent; title: string; collection: string; query: Record<string, string>; link: (item: T) => string;
+  state?: (item: T) => ReactNode; tools?: ReactNode;
+}) {
+  const [page, setPage] = useState(1);
+  const [typed, setTyped] = useState('');
+  const [name, setName] = useState('');
+  const sent = { ...query, page: String(page), per_page: kPageSize, order_by: 'name', ...(name && { names: name }) };
+  const list = useQuery({
+    queryKey: ['cf', endpoint.guid, 'list', collection, sent],
+    queryFn: () => listOf<T>(endpoint.guid, collection, sent),
+    placeholderData: keepPreviousData,
+  });
+  const search = (value: string) => { setName(value.trim()); setPage(1); };
+  const labels = [t.cf.name, ...(state ? [t.cf.state] : []), t.cf.created];
+  return (
+    <>
+      <Crumbs endpoint={endpoint} organization={parent?.collection === 'organizations' ? parent.guid : undefined}
+        space={parent?.collection === 'spaces' ? parent.guid : undefined} />
+      <div className="st-head"><Title headingLevel="h1">{title}</Title>{tools}</div>
+      <div className="st-tools">
+        <SearchInput className="st-search" aria-label={t.cf.searchByName} placeholder={t.cf.searchByName} value={typed}
+          onChange={(_, value) => setTyped(value)} onSearch={(_, value) => search(value)} onClear={() => { setTyped(''); search(''); }} />
+      </div>
+      {list.isLoading && <Loading />}
+      {list.error && <ErrorPanel error={list.error} retry={() => void list.refetch()} />}
+      {list.data && !list.error && (list.data.resources.length === 0
+        ? <Empty title={t.cf.emptyList(title.toLowerCase())}>{name && t.cf.nothing}</Empty>
+        : (
+          <>
+            <Table label={title} head={labels}>
+              {list.data.resources.map((item) => (
+                <Row key={item.guid} labels={labels} cells={[
+                  <Link to={link(item)} className="st-name">{item.name}</Link>, ...(state ? [state(item)] : []), when(item.created_at),
+                ]} />
+              ))}
+            </Table>
+            <Pager page={page} data={list.data} onPage={setPage} />
+          </>
+        ))}
+    </>
+  );
+}
+
+function Users({ endpoint }: { endpoint: Endpoint }) {
+  const [page, setPage] = useState(1);
+  const list = useQuery({
+    queryKey: ['cf', endpoint.guid, 'roles', page],
+    queryFn: () => listOf<Role>(endpoint.guid, 'roles', { page: String(page), per_page: kPageSize, include: 'user,space,organization' }),
+    placeholderData: keepPreviousData,
+  });
+  const included = list.data?.included;
+  const users = new Map(included?.users?.map((user) => [user.guid, user.username ?? user.presentation_name ?? user.guid]));
+  const places = new Map([...(included?.spaces ?? []), ...(included?.organizations ?? [])].map((place) => [place.guid, place.name]));
+  const labels = [t.cf.user, t.cf.role, t.cf.in];
+  return (
+    <>
+      <Crumbs endpoint={endpoint} here={t.cf.users} />
+      <div className="st-head"><Title headingLevel="h1">{t.cf.users}</Title></div>
+      {list.isLoading && <Loading />}
+      {list.error && <ErrorPanel error={list.error} retry={() => void list.refetch()} />}
+      {list.data && !list.error && (list.data.resources.length === 0 ? <Empty title={t.cf.emptyList(t.cf.role.toLowerCase())} /> : (
+        <>
+          <Table label={t.cf.users} head={labels}>
+            {list.data.resources.map(({ guid, type, relationships: { user, space, organization } }) => {
+              const place = space?.data?.guid ?? organization?.data?.guid ?? '';
+              const person = user?.data?.guid ?? '';
+              return <Row key={guid} labels={labels} cells={[users.get(person) ?? person, type.replace(/_/g, ' '), places.get(place) ?? place]} />;
+            })}
+          </Table>
+          <Pager page={page} data={list.data} onPage={setPage} />
+        </>
+      ))}
+    </>
+  );
+}

@@ -1,0 +1,378 @@
+// Drives the front end in Chromium against the real server and the simulated foundation.
+// node console_test.mjs --server FILE --sim FILE --ui FOLDER --modules FOLDER --shots FOLDER [--only NAME]
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { findChromium, openBrowser, readArguments, saveShot, skip, World } from './harness.mjs';
+
+const kFirstLoadLimit = 350 * 1024;
+const kPassword = 'correct horse battery';
+const kHostile = '<img src=x onerror=alert(1)>"\'}{{7*7}}';
+
+const paths = readArguments(['server', 'sim', 'ui', 'modules', 'shots']);
+if (!existsSync(join(paths.ui, 'index.html'))) skip(`the front end is not built in ${paths.ui}`);
+if (!existsSync(join(paths.modules, 'playwright-core'))) skip(`npm has not installed playwright-core in ${paths.modules}`);
+findChromium();
+
+const world = new World(paths);
+const { browser, newPage, problems, checkAccessibility } = await openBrowser(paths.modules);
+const shoot = async (page, name) => {
+  await page.evaluate(() => {
+    document.getElementById('main')?.scrollTo(0, 0);
+    document.querySelectorAll('.pf-v5-c-alert-group .pf-v5-c-alert__action button').forEach((close) => close.click());
+  });
+  await page.locator('.pf-v5-c-alert-group .pf-v5-c-alert').first().waitFor({ state: 'detached' });
+  saveShot(paths.shots, `${name}.png`, await page.screenshot());
+};
+const button = (page, name, options) => page.getByRole('button', { name, exact: true, ...options });
+const row = (page, text) => page.getByRole('row').filter({ hasText: text });
+
+async function signIn(page, url, password = kPassword) {
+  await page.goto(url);
+  await page.getByLabel('User name').fill('admin');
+  await page.getByLabel('Password').fill(password);
+  await page.keyboard.press('Enter');
+}
+
+/** A page that is signed in with the cookies of an earlier one: hashing passwords takes its time. */
+let cookies;
+async function openSignedIn(url) {
+  const page = await newPage();
+  if (cookies) {
+    await page.context().addCookies(cookies);
+    await page.goto(url);
+  } else {
+    await signIn(page, url);
+  }
+  await page.getByRole('heading', { name: 'Endpoints', level: 1 }).waitFor();
+  cookies ??= await page.context().cookies();
+  return page;
+}
+
+const tests = {
+  async 'the first load stays small'({ url }) {
+    const page = await newPage();
+    const loaded = [];
+    page.on('response', (response) => loaded.push(new URL(response.url()).pathname));
+    await signIn(page, url);
+    await page.getByRole('heading', { name: 'Endpoints', level: 1 }).waitFor();
+    const files = [...new Set(loaded)].filter((path) => path.startsWith('/assets/'));
+    assert.ok(files.some((path) => path.endsWith('.js')) && files.some((path) => path.endsWith('.css')), `loaded: ${files}`);
+    const fonts = /\.woff2?$/;
+    const size = files.reduce((sum, path) => {
+      const bytes = readFileSync(join(paths.ui, path));
+      return sum + (fonts.test(path) ? bytes.length : gzipSync(bytes).length);
+    }, 0);
+    console.log(`  first load: ${Math.round(size / 1024)} KiB in ${files.length} files`);
+    assert.ok(size < kFirstLoadLimit, `${size} bytes`);
+    await page.context().close();
+  },
+
+  async 'signing in, refused and accepted, and out'({ url }) {
+    const page = await newPage();
+    await page.goto(url);
+    await page.getByRole('heading', { name: 'Sign in to your account' }).waitFor();
+    await checkAccessibility(page, 'sign-in');
+    await shoot(page, 'sign-in');
+    await signIn(page, url, 'wrong');
+    await page.getByRole('alert').getByText(/.+/).first().waitFor();
+    assert.equal(await page.getByLabel('Password').inputValue(), '');
+    await signIn(page, url);
+    await page.getByRole('heading', { name: 'Endpoints', level: 1 }).waitFor();
+    await page.getByText('No endpoints yet').waitFor();
+    await page.reload();
+    await page.getByText('No endpoints yet').waitFor();
+    await button(page, 'Sign out').click();
+    await page.getByRole('heading', { name: 'Sign in to your account' }).waitFor();
+    await page.context().close();
+  },
+
+  async 'an endpoint from registration to its end'({ url }) {
+    const page = await openSignedIn(url);
+    await button(page, 'Register endpoint').first().click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('button', { name: 'Register endpoint' }).click();
+    await dialog.getByText('Fill in all fields that are not optional.').waitFor();
+    await dialog.getByLabel('Name', { exact: true }).fill('Nothing there');
+    await dialog.getByLabel('Address').fill('http://127.0.0.1:9');
+    await dialog.getByRole('button', { name: 'Register endpoint' }).click();
+    await dialog.getByText('Danger alert:').waitFor();
+    await dialog.getByLabel('Name', { exact: true }).fill(kHostile);
+    await dialog.getByLabel('Address').fill(world.foundation.api);
+    await checkAccessibility(page, 'register');
+    await shoot(page, 'register-endpoint');
+    await dialog.getByRole('button', { name: 'Register endpoint' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    await row(page, kHostile).getByText('Not connected').waitFor();
+
+    await row(page, kHostile).getByRole('button', { name: 'Edit' }).click();
+    await dialog.getByLabel('Name', { exact: true }).fill('Production');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+
+    await row(page, 'Production').getByRole('button', { name: 'Connect', exact: true }).click();
+    await dialog.getByLabel('User name', { exact: true }).fill('admin');
+    await dialog.getByLabel('Password', { exact: true }).fill('wrong');
+    await dialog.getByRole('button', { name: 'Connect' }).click();
+    await dialog.getByText('Danger alert:').waitFor();
+    await dialog.getByLabel('Password', { exact: true }).fill('admin');
+    await dialog.getByRole('button', { name: 'Connect' }).click();
+    await row(page, 'Production').getByText('Connected as admin').waitFor();
+
+    // The foundation takes everything back: the state says so, with what to do about it.
+    for (const command of ['revoke-refresh-tokens', 'revoke-access-tokens']) await simulator(command);
+    await page.reload();
+    await row(page, 'Production').getByText('Connection problem').waitFor();
+    await row(page, 'Production').getByRole('button', { name: 'Reconnect' }).click();
+    await dialog.getByLabel('User name', { exact: true }).fill('admin');
+    await dialog.getByLabel('Password', { exact: true }).fill('admin');
+    await dialog.getByRole('button', { name: 'Connect' }).click();
+    await row(page, 'Production').getByText('Connected as admin').waitFor();
+
+    await page.getByRole('button', { name: 'Add Production to favourites' }).click();
+    await page.getByRole('button', { name: 'Remove Production from favourites' }).waitFor();
+    await page.getByLabel('Search by name or address').fill('no such name');
+    await page.getByText('No endpoint matches').waitFor();
+    await button(page, 'Clear filters').click();
+    await row(page, 'Production').waitFor();
+    await checkAccessibility(page, 'endpoints');
+    await shoot(page, 'endpoints');
+    await button(page, 'Use dark colours').click();
+    await checkAccessibility(page, 'endpoints, dark');
+    await shoot(page, 'endpoints-dark');
+    await button(page, 'Use light colours').click();
+
+    await row(page, 'Production').getByRole('button', { name: 'Disconnect' }).click();
+    await dialog.getByText('Your stored credentials for Production are deleted.').waitFor();
+    await dialog.getByRole('button', { name: 'Disconnect' }).click();
+    await row(page, 'Production').getByText('Not connected').waitFor();
+    await row(page, 'Production').getByRole('button', { name: 'Unregister' }).click();
+    await dialog.getByText('The endpoint Production is removed from this console for everybody').waitFor();
+    await dialog.getByRole('button', { name: 'Unregister' }).click();
+    await page.getByText('No endpoints yet').waitFor();
+    await page.context().close();
+  },
+
+  async 'organizations, spaces, applications and one application'({ url }) {
+    const page = await openSignedIn(url);
+    await connectFoundation(page, 'Foundation');
+    const { resources: [app] } = await throughProxy(page, 'v3/apps?per_page=1');
+    await throughProxy(page, `v3/apps/${app.guid}`, 'PATCH', { name: kHostile });
+
+    await page.getByRole('link', { name: 'Cloud Foundry', exact: true }).click();
+    await page.getByRole('link', { name: 'Foundation', exact: true }).click();
+    await page.getByRole('heading', { name: 'Organizations', level: 1 }).waitFor();
+    const { pagination } = await throughProxy(page, 'v3/organizations?per_page=20');
+    await page.getByText(`Page 1 of ${pagination.total_pages}, ${pagination.total_results} in all`).first().waitFor();
+    await shoot(page, 'organizations');
+    await checkAccessibility(page, 'organizations');
+    if (pagination.total_pages > 1) {
+      await button(page, 'Next page').click();
+      await page.getByText(`Page 2 of ${pagination.total_pages}`).first().waitFor();
+    }
+    const find = page.getByRole('textbox', { name: 'Find by exact name' });
+    await find.fill('no such organization');
+    await find.press('Enter');
+    await page.getByText('Nothing matches what you searched for.').waitFor();
+    await find.fill('org-00000');
+    await find.press('Enter');
+    await page.getByRole('link', { name: 'org-00000' }).click();
+    await page.getByRole('heading', { name: 'Spaces', level: 1 }).waitFor();
+    await page.getByRole('link', { name: 'space-00000' }).click();
+    await page.getByRole('heading', { name: 'Applications', level: 1 }).waitFor();
+    await page.getByRole('link', { name: kHostile }).click();
+    await page.getByRole('heading', { name: kHostile, level: 1 }).waitFor();
+    // The simulated foundation has no processes: that part says so, and the rest is there.
+    await page.getByText('Processes and instances: not available').waitFor();
+    await page.getByText('route-00000.apps.example.com').waitFor();
+
+    const dialog = page.getByRole('dialog');
+    await button(page, 'Stop').click();
+    await dialog.getByText(`All instances of ${kHostile} end`).waitFor();
+    await dialog.getByRole('button', { name: 'Stop' }).click();
+    await page.getByRole('heading', { level: 1 }).getByText('stopped').waitFor();
+    assert.equal((await throughProxy(page, `v3/apps/${app.guid}`)).state, 'STOPPED');
+    await button(page, 'Start').click();
+    await page.getByRole('heading', { level: 1 }).getByText('started').waitFor();
+
+    // What a Cloud Controller says about the parts that the simulated one does not have.
+    const answer = (body) => (route) => route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify(body) });
+    await throughProxy(page, `v3/apps/${app.guid}`, 'PATCH', { name: 'shop' });
+    await page.route('**/v3/apps/*/processes', answer({ resources: [{ guid: 'p1', type: 'web', instances: 2, memory_in_mb: 256, disk_in_mb: 1024 }] }));
+    const usage = { cpu: 0.25, mem: 128 * 1024 * 1024, disk: 64 * 1024 * 1024 };
+    const instance = { state: 'RUNNING', usage, mem_quota: 268435456, disk_quota: 1073741824, uptime: 7260 };
+    await page.route('**/v3/processes/p1/stats', answer({ resources: [{ index: 0, ...instance }, { index: 1, state: 'CRASHED', details: 'exited with 137' }] }));
+    await page.route('**/v3/apps/*/environment_variables', answer({ var: { DATABASE: 'postgres://secret' } }));
+    await page.route('**/v3/audit_events?**', answer({ pagination: {}, resources: [{ guid: 'e1', type: 'audit.app.start', created_at: '2026-01-02T03:04:05Z', actor: { name: 'admin' } }] }));
+    let scaled = null;
+    await page.route('**/v3/processes/p1/actions/scale', (route) => {
+      scaled = route.request().postDataJSON();
+      return answer({})(route);
+    });
+    await page.reload();
+    await row(page, 'RUNNING').getByText('128 MB / 256 MB').waitFor();
+    await page.getByText('CRASHED (exited with 137)').waitFor();
+    assert.equal(await page.getByText('postgres://secret').count(), 0);
+    await button(page, 'Show values').click();
+    await page.getByText('postgres://secret').waitFor();
+    await button(page, 'Hide values').click();
+    await checkAccessibility(page, 'application');
+    await shoot(page, 'application');
+    await button(page, 'Scale').click();
+    await dialog.getByLabel('Instances').fill('3');
+    await dialog.getByRole('button', { name: 'Scale' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    assert.deepEqual(scaled, { instances: 3, memory_in_mb: 256, disk_in_mb: 1024 });
+
+    await page.route('**/pp/v1/proxy/v3/organizations?**', (route) => route.fulfill({ status: 503, body: 'upstream is down' , contentType: 'text/plain' }));
+    await page.getByRole('link', { name: 'Foundation', exact: true }).click();
+    await page.getByText('This could not be loaded').waitFor();
+    await page.unroute('**/pp/v1/proxy/v3/organizations?**');
+    await button(page, 'Try again').click();
+    await page.getByRole('link', { name: 'org-00000' }).waitFor();
+    await page.context().close();
+  },
+
+  async 'favourites, API keys, sessions and password'({ url }) {
+    const page = await openSignedIn(url);
+    await page.getByRole('heading', { name: 'Endpoints', level: 1 }).waitFor();
+    await page.getByRole('link', { name: 'Me', exact: true }).click();
+    await page.getByLabel('What the key is for').fill(kHostile);
+    await button(page, 'Make an API key').click();
+    await page.getByText('Copy this key now').waitFor();
+    await row(page, kHostile).getByRole('button', { name: 'Delete' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText(`Programs that use the key “${kHostile}” lose their access at once.`).waitFor();
+    await dialog.getByRole('button', { name: 'Delete' }).click();
+    await page.getByText('No API keys').waitFor();
+    await row(page, 'this one').waitFor();
+    await page.getByText('sqlite').waitFor();
+    await page.getByLabel('Your current password').fill('wrong');
+    await page.getByLabel('New password', { exact: true }).fill('another battery');
+    await page.getByLabel('Repeat the new password').fill('another battery');
+    await button(page, 'Change password').click();
+    await page.getByText('The current password is wrong').waitFor();
+    await checkAccessibility(page, 'me');
+    await shoot(page, 'me');
+    await page.context().close();
+  },
+
+  async 'the first-run set-up makes an administrator'() {
+    const fresh = await world.startServer('fresh', { AUTH_ENDPOINT_TYPE: 'local' });
+    const page = await newPage();
+    await page.goto(fresh.url);
+    await page.getByRole('heading', { name: 'Set up this console' }).waitFor();
+    await checkAccessibility(page, 'set-up');
+    await shoot(page, 'set-up');
+    await page.getByLabel('Password of the administrator').fill(kPassword);
+    await page.getByLabel('Repeat the password').fill('something else');
+    await button(page, 'Finish set-up').click();
+    await page.getByText('The two passwords differ.').waitFor();
+    await page.getByLabel('Repeat the password').fill(kPassword);
+    await button(page, 'Finish set-up').click();
+    await page.getByRole('heading', { name: 'Endpoints', level: 1 }).waitFor();
+    await page.context().close();
+    await fresh.stop();
+  },
+
+  async 'sign-in with a UAA, and none'() {
+    const uaa = await world.startServer('uaa', {
+      AUTH_ENDPOINT_TYPE: 'remote', UAA_ENDPOINT: world.foundation.uaa, CONSOLE_CLIENT: 'console', CONSOLE_CLIENT_SECRET: 'consolesecret', CONSOLE_ADMIN_SCOPE: 'stratos.admin',
+    });
+    const page = await newPage();
+    await signIn(page, uaa.url, 'admin');
+    await page.getByRole('heading', { name: 'Endpoints', level: 1 }).waitFor();
+    await uaa.stop();
+    const open = await world.startServer('open', { AUTH_ENDPOINT_TYPE: 'none' });
+    await page.goto(open.url);
+    await page.getByRole('heading', { name: 'Endpoints', level: 1 }).waitFor();
+    await page.context().close();
+    await open.stop();
+  },
+
+  async 'a session that the server has ended leads to the sign-in page'({ url }) {
+    const page = await openSignedIn(url);
+    await page.getByRole('heading', { name: 'Endpoints', level: 1 }).waitFor();
+    await page.context().clearCookies();
+    await page.getByRole('link', { name: 'Me', exact: true }).click();
+    await page.getByText('Your session has ended. Please sign in again.').waitFor();
+    await page.context().close();
+  },
+
+  async 'an upgrade and an outage are told apart'({ url }) {
+    const page = await newPage();
+    await page.route('**/api/v1/auth/verify', (route) => route.fulfill({ status: 503, headers: { 'Retry-After': '10' } }));
+    await page.goto(url);
+    await page.getByRole('heading', { name: 'An upgrade is in progress' }).waitFor();
+    await page.unroute('**/api/v1/auth/verify');
+    await page.route('**/api/v1/auth/verify', (route) => route.abort());
+    await button(page, 'Try again').click();
+    await page.getByRole('heading', { name: 'The server cannot be reached' }).waitFor();
+    await checkAccessibility(page, 'unreachable');
+    await page.unroute('**/api/v1/auth/verify');
+    await button(page, 'Try again').click();
+    await page.getByRole('heading', { name: 'Sign in to your account' }).waitFor();
+    await page.context().close();
+  },
+};
+
+async function connectFoundation(page, name) {
+  await button(page, 'Register endpoint').first().click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Name', { exact: true }).fill(name);
+  await dialog.getByLabel('Address').fill(world.foundation.api);
+  await dialog.getByRole('button', { name: 'Register endpoint' }).click();
+  await row(page, name).getByRole('button', { name: 'Connect', exact: true }).click();
+  await dialog.getByLabel('User name', { exact: true }).fill('admin');
+  await dialog.getByLabel('Password', { exact: true }).fill('admin');
+  await dialog.getByRole('button', { name: 'Connect' }).click();
+  await row(page, name).getByText('Connected as admin').waitFor();
+}
+
+/** Calls the foundation with the session of the page, past the front end. */
+const throughProxy = (page, path, method = 'GET', body = undefined) =>
+  page.evaluate(async ([target, verb, content]) => {
+    const verified = await fetch('/api/v1/auth/verify');
+    const guid = Object.keys((await verified.json()).data.endpoints.cf)[0];
+    const headers = { 'x-xsrf-token': verified.headers.get('x-xsrf-token'), 'x-cap-cnsi-list': guid, 'x-cap-passthrough': 'true', 'content-type': 'application/json' };
+    const answer = await fetch(`/pp/v1/proxy/${target}`, { method: verb, headers, body: content && JSON.stringify(content) });
+    if (!answer.ok) throw new Error(`${target}: ${answer.status}`);
+    return answer.json();
+  }, [path, method, body]);
+
+async function simulator(command, body = {}) {
+  const answer = await fetch(`${world.foundation.control}/sim/${command}`, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
+  assert.equal(answer.status, 200, command);
+}
+
+let failed = 0;
+try {
+  await world.startFoundation();
+  const server = await world.startServer('server', {
+    AUTH_ENDPOINT_TYPE: 'local', LOCAL_USER: 'admin', LOCAL_USER_PASSWORD: kPassword, LOCAL_USER_SCOPE: 'stratos.admin', CONSOLE_ADMIN_SCOPE: 'stratos.admin',
+    API_KEYS_ENABLED: 'all_users',
+  });
+  for (const [name, run] of Object.entries(tests)) {
+    if (paths.only && !name.includes(paths.only)) continue;
+    const began = Date.now();
+    problems.length = 0;
+    try {
+      await run(server);
+      assert.deepEqual(problems, [], 'what the pages complained about');
+      console.log(`ok      ${name} (${Date.now() - began} ms)`);
+    } catch (error) {
+      failed += 1;
+      console.error(`FAILED  ${name}\n${error.stack ?? error}\n${problems.join('\n')}`);
+      for (const [index, context] of browser.contexts().entries()) {
+        const page = context.pages()[0];
+        if (page) await shoot(page, `failed-${failed}-${index}`).catch((e) => console.error(`no screenshot: ${e.message}`));
+        await context.close();
+      }
+    }
+  }
+} finally {
+  await browser.close();
+  await world.stop(failed > 0);
+}
+process.exitCode = failed ? 1 : 0;
