@@ -48,7 +48,8 @@ installPackages() {
 # llhttp in node-llhttp, later releases have a library.
 buildPackages() {
   printf '%s\n' g++ cmake ninja-build libpoco-dev rapidjson-dev libssl-dev zlib1g-dev \
-    libcrypt-dev libpq-dev libsqlite3-dev libyaml-cpp-dev
+    libcrypt-dev libpq-dev libsqlite3-dev libyaml-cpp-dev \
+    libboost-context-dev
   if [[ $(. /etc/os-release && printf '%s' "${VERSION_ID:-0}") == 12 ]]; then
     printf '%s\n' node-llhttp
   else

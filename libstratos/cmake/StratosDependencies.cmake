@@ -8,6 +8,7 @@ find_package(Poco 1.11 REQUIRED COMPONENTS Foundation Net NetSSL JSON Data DataS
 if(STRATOS_WITH_POSTGRESQL)
   find_package(PostgreSQL REQUIRED)
 endif()
+find_package(Boost 1.74 REQUIRED COMPONENTS context)
 find_package(yaml-cpp 0.7 REQUIRED)
 find_path(RAPIDJSON_INCLUDE_DIR rapidjson/reader.h REQUIRED)
 find_library(CRYPT_LIBRARY crypt REQUIRED)

@@ -12,6 +12,7 @@
 #include <openssl/err.h>
 
 #include "stratos/base/error.hpp"
+#include "stratos/base/waiting.hpp"
 
 namespace stratos::server {
 namespace {
@@ -19,7 +20,7 @@ namespace {
 using Poco::Net::SecureStreamSocket;
 
 // Larger pieces give TLS nothing, since a record holds 16 KiB.
-constexpr std::size_t kMaxWriteBytes = 256 * 1024;
+constexpr std::size_t kMaxTlsWriteBytes = 256 * 1024;
 
 Poco::Net::StreamSocket prepare(Poco::Net::StreamSocket socket,
                                 const Poco::Net::Context::Ptr& tls) {
@@ -29,8 +30,8 @@ Poco::Net::StreamSocket prepare(Poco::Net::StreamSocket socket,
   return SecureStreamSocket::attach(socket, tls);
 }
 
-[[noreturn]] void throwBroken(const Poco::Exception& e) {
-  throw Error(ErrorCode::Unavailable, "The client's connection broke: " + e.displayText());
+[[noreturn]] void throwBroken(const std::string& why) {
+  throw Error(ErrorCode::Unavailable, "The client's connection broke: " + why);
 }
 
 }  // namespace
@@ -42,8 +43,9 @@ ClientStream::ClientStream(Poco::Net::StreamSocket accepted, const Poco::Net::Co
 
 ClientStream::Io ClientStream::tryRead(char* buffer, std::size_t capacity, std::size_t& count) {
   wantsToWrite_ = false;
+  if (!secure_) return tryReadPlain(buffer, capacity, count);
   // SSL_get_error() looks at the thread's error queue, where another connection may have left some.
-  if (secure_) ERR_clear_error();
+  ERR_clear_error();
   try {
     const int got = socket_.receiveBytes(buffer, static_cast<int>(capacity));
     if (got > 0) {
@@ -51,10 +53,47 @@ ClientStream::Io ClientStream::tryRead(char* buffer, std::size_t capacity, std::
       return Io::Done;
     }
     if (got == 0) return Io::Ended;
-    wantsToWrite_ = secure_ && got == SecureStreamSocket::ERR_SSL_WANT_WRITE;
+    wantsToWrite_ = got == SecureStreamSocket::ERR_SSL_WANT_WRITE;
     return Io::WouldBlock;
   } catch (const Poco::Exception& e) {
-    throwBroken(e);
+    throwBroken(e.displayText());
+  }
+}
+
+ClientStream::Io ClientStream::tryReadPlain(char* buffer, std::size_t capacity,
+                                            std::size_t& count) const {
+  ssize_t got = 0;
+  do {
+    got = ::recv(descriptor_, buffer, capacity, 0);
+  } while (got < 0 && errno == EINTR);
+  if (got == 0) return Io::Ended;
+  if (got < 0 && errno == EAGAIN) return Io::WouldBlock;
+  if (got < 0) throwBroken(std::strerror(errno));
+  count = static_cast<std::size_t>(got);
+  return Io::Done;
+}
+
+bool ClientStream::tryWrite(std::string_view bytes, std::size_t& count, bool& forReading) {
+  forReading = false;
+  if (!secure_) {
+    // Poco 1.11 throws where a plain socket would block.
+    ssize_t sent = 0;
+    do {
+      sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0 && errno != EAGAIN) throwBroken(std::strerror(errno));
+    count = sent > 0 ? static_cast<std::size_t>(sent) : 0;
+    return sent > 0;
+  }
+  ERR_clear_error();
+  try {
+    const int sent = socket_.sendBytes(
+        bytes.data(), static_cast<int>(std::min(bytes.size(), kMaxTlsWriteBytes)));
+    forReading = sent == SecureStreamSocket::ERR_SSL_WANT_READ;
+    count = sent > 0 ? static_cast<std::size_t>(sent) : 0;
+    return sent > 0;
+  } catch (const Poco::Exception& e) {
+    throwBroken(e.displayText());
   }
 }
 
@@ -74,18 +113,11 @@ std::size_t ClientStream::read(char* buffer, std::size_t capacity, Deadline dead
 
 void ClientStream::write(std::string_view bytes, std::chrono::milliseconds patience) {
   while (!bytes.empty()) {
-    const auto piece = static_cast<int>(std::min(bytes.size(), kMaxWriteBytes));
-    if (secure_) ERR_clear_error();
-    int sent = 0;
-    try {
-      sent = socket_.sendBytes(bytes.data(), piece);
-    } catch (const Poco::Exception& e) {
-      throwBroken(e);
-    }
-    if (sent > 0) {
-      bytes.remove_prefix(static_cast<std::size_t>(sent));
+    std::size_t sent = 0;
+    bool forReading = false;
+    if (tryWrite(bytes, sent, forReading)) {
+      bytes.remove_prefix(sent);
     } else {
-      const bool forReading = secure_ && sent == SecureStreamSocket::ERR_SSL_WANT_READ;
       wait(!forReading, Deadline::after(patience));
     }
   }
@@ -106,8 +138,11 @@ void ClientStream::endGently(std::chrono::milliseconds patience,
     std::array<char, 16 * 1024> buffer{};
     std::size_t discarded = 0;
     while (discarded < discardLimitBytes) {
-      wait(false, deadline);
       const ssize_t got = ::recv(descriptor_, buffer.data(), buffer.size(), 0);
+      if (got < 0 && errno == EAGAIN) {
+        wait(false, deadline);
+        continue;
+      }
       if (got <= 0) return;
       discarded += static_cast<std::size_t>(got);
     }
@@ -126,19 +161,13 @@ void ClientStream::resetOnClose() noexcept {
 void ClientStream::shutDown() noexcept { static_cast<void>(::shutdown(descriptor_, SHUT_RDWR)); }
 
 void ClientStream::wait(bool forWriting, Deadline deadline) const {
-  for (;;) {
-    pollfd entry{descriptor_, static_cast<short>(forWriting ? POLLOUT : POLLIN), 0};
-    const auto left = deadline.remaining();
-    const int ready = ::poll(&entry, 1, static_cast<int>(left.count()));
-    if (ready > 0) return;
-    if (ready == 0 && deadline.hasPassed()) {
-      throw Error(ErrorCode::DeadlineExceeded,
-                  forWriting ? "The client stopped reading" : "The client stopped sending");
-    }
-    if (ready < 0 && errno != EINTR) {
-      throw Error(ErrorCode::Internal, std::string("poll: ") + std::strerror(errno));
-    }
+  const short ready =
+      awaitReady(descriptor_, static_cast<short>(forWriting ? POLLOUT : POLLIN), deadline);
+  if (ready == 0) {
+    throw Error(ErrorCode::DeadlineExceeded,
+                forWriting ? "The client stopped reading" : "The client stopped sending");
   }
+  if (ready == kWaitCancelled) throw Error(ErrorCode::Cancelled, "The client has gone");
 }
 
 }  // namespace stratos::server

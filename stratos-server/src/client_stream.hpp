@@ -13,7 +13,7 @@
 namespace stratos::server {
 
 /// An accepted connection, plain or TLS, as bytes. The socket never blocks; the waiting members
-/// poll with a deadline of their own, so a peer that sends one byte of a TLS record a minute cannot
+/// wait (stratos/base/waiting.hpp) with a deadline of their own, so a peer that sends one byte of a TLS record a minute cannot
 /// hold a thread longer than that.
 ///
 /// One thread at a time, except shutDown().
@@ -28,7 +28,7 @@ class ClientStream {
   /// its TLS layer is broken.
   [[nodiscard]] Io tryRead(char* buffer, std::size_t capacity, std::size_t& count);
   /// Waits for at least one byte; 0 means that the peer has ended. Throws Error: Unavailable,
-  /// DeadlineExceeded.
+  /// DeadlineExceeded, Cancelled.
   [[nodiscard]] std::size_t read(char* buffer, std::size_t capacity, Deadline deadline);
   /// Writes everything; `patience` is the longest time without progress. Throws like read().
   void write(std::string_view bytes, std::chrono::milliseconds patience);
@@ -50,6 +50,9 @@ class ClientStream {
   [[nodiscard]] bool isSecure() const noexcept { return secure_; }
 
  private:
+  [[nodiscard]] Io tryReadPlain(char* buffer, std::size_t capacity, std::size_t& count) const;
+  /// False when it would block, for a read of the TLS layer if `forReading`.
+  [[nodiscard]] bool tryWrite(std::string_view bytes, std::size_t& count, bool& forReading);
   void wait(bool forWriting, Deadline deadline) const;
 
   Poco::Net::StreamSocket socket_;

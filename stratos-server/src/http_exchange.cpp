@@ -96,10 +96,13 @@ HttpExchange::HeadState HttpExchange::readHead() {
       }
       if (parser_.headComplete()) return HeadState::Ready;
     }
+    if (!mayHaveInput_.exchange(false) && !stream_.hasBufferedInput()) return HeadState::NeedMore;
     std::size_t count = 0;
     switch (stream_.tryRead(buffer.data(), buffer.size(), count)) {
       case ClientStream::Io::Done:
         input_.append(buffer.data(), count);
+        // A short read has emptied the socket (epoll(7)), but not what TLS makes of it.
+        if (stream_.isSecure() || count == buffer.size()) mayHaveInput_ = true;
         break;
       case ClientStream::Io::WouldBlock:
         return HeadState::NeedMore;

@@ -37,10 +37,17 @@ class HttpExchange {
     Ended,     ///< The client has gone.
     Refused,   ///< Call refuse(); see refusalStatus().
   };
-  /// Reads and parses what is there, without waiting. Throws what ClientStream::tryRead() throws.
+  /// Reads and parses what is there, without waiting. Looks for more only after noteInput() or a
+  /// read that may have left something. Throws what ClientStream::tryRead() throws.
   [[nodiscard]] HeadState readHead();
+  /// There may be something to read. From any thread.
+  void noteInput() noexcept { mayHaveInput_ = true; }
+  /// The request target as it came; after Ready.
+  [[nodiscard]] const std::string& target() const noexcept { return parser_.target(); }
   /// The status for a head that is not acceptable.
   [[nodiscard]] int refusalStatus() const noexcept { return refusalStatus_; }
+  /// The head has taken too long: what there is of it is refused.
+  void giveUpHead() noexcept { refusalStatus_ = 408; }
   [[nodiscard]] std::string refusalReason() const { return parser_.failureReason(); }
 
   /// Lets `handler` answer the request whose head is ready, and writes the response. True when the
@@ -84,6 +91,7 @@ class HttpExchange {
   bool continueExpected_ = false;
   int refusalStatus_ = 0;
   std::stop_source cancelled_;
+  std::atomic<bool> mayHaveInput_ = true;
 };
 
 }  // namespace stratos::server

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <Poco/Net/Context.h>
 
@@ -32,20 +33,25 @@ struct HttpServerOptions {
   std::chrono::milliseconds headTimeout{10'000};
   /// Of a connection between requests.
   std::chrono::milliseconds idleTimeout{75'000};
-  /// Requests that are answered at the same time; further ones wait. A request holds a thread while
-  /// its endpoint thinks, so this is far above the number of cores; it is a bound at all because
-  /// each costs a stack, buffers and up to two database connections. 64 such threads cost about 10
-  /// MiB.
+  /// Threads that accept and watch connections and run fibers; 0 for one per core that the process
+  /// may use, 64 at most.
+  std::size_t eventLoops = 0;
+  /// Says of a request target whether its handler mostly waits for others, in ways that leave the
+  /// thread to others (stratos/base/waiting.hpp). Such requests run on fibers of the loops, as many
+  /// as there are connections. Null: none.
+  bool (*mostlyWaits)(std::string_view target) = nullptr;
+  /// Further requests that are answered at the same time; each holds a thread, the rest waits.
   std::size_t workers = 64;
+  /// Threads for what fibers cannot do without blocking: database, name resolution, renewal of
+  /// tokens.
+  std::size_t blockingThreads = 64;
   std::size_t maxConnections = 4'096;
 };
 
 /// An HTTP/1.1 server for a Handler.
 ///
-/// One thread watches the listeners and all connections that are not being answered: idle ones,
-/// ones in their TLS handshake, ones whose head is incomplete. None of these holds a worker. A
-/// worker takes a connection that has become readable, answers every complete request in it and
-/// gives it back. Thread safety: all members may be called concurrently, listen() before start()
+/// A few threads (ConnectionLoop) own all connections. None that is idle, in its TLS handshake or in
+/// an incomplete head holds anything but its memory. Thread safety: all members may be called concurrently, listen() before start()
 /// only.
 class HttpServer {
  public:

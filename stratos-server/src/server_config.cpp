@@ -9,6 +9,7 @@
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
 #include "stratos/base/url.hpp"
+#include "stratos/proxy/target.hpp"
 
 namespace stratos::server {
 namespace {
@@ -456,6 +457,8 @@ ServerConfig loadServerConfig(const Settings& settings, Warnings& warnings) {
   const std::string folder = settings.text("SQLITE_DB_DIR");
   config.certificate.generatedDirectory = folder.empty() ? "." : folder;
 
+  config.server.eventLoops = static_cast<std::size_t>(settings.integer("STRATOS_EVENT_LOOPS", 0, 64));
+  config.server.mostlyWaits = &proxy::isProxied;
   config.server.workers =
       static_cast<std::size_t>(settings.integer("STRATOS_MAX_REQUESTS", 2, 10'000));
   config.server.maxConnections =
@@ -474,8 +477,9 @@ ServerConfig loadServerConfig(const Settings& settings, Warnings& warnings) {
           : std::chrono::milliseconds{kNoLimit};
   // All requests in progress may be calls of one endpoint; with fewer places in the pool the rest
   // would make a new connection each time.
-  config.transport.maxIdlePerOrigin =
-      std::max(config.transport.maxIdlePerOrigin, config.server.workers);
+  constexpr std::size_t kMostIdle = 1'024;
+  config.transport.maxIdlePerOrigin = std::max(
+      config.transport.maxIdlePerOrigin, std::min(config.server.maxConnections, kMostIdle));
   config.transport.httpProxy = eitherCase(settings, "HTTP_PROXY");
   config.transport.httpsProxy = eitherCase(settings, "HTTPS_PROXY");
   config.transport.noProxy = eitherCase(settings, "NO_PROXY");

@@ -13,6 +13,7 @@
 #include "stratos/base/annotations.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
+#include "stratos/base/waiting.hpp"
 
 namespace stratos::auth {
 
@@ -43,11 +44,10 @@ TokenResult usable(TokenRecord record) {
 
 /// One refresh in the making, and those who wait for it.
 struct Flight {
-  Mutex mutex;
-  std::condition_variable_any finished;
-  bool done STRATOS_GUARDED_BY(mutex) = false;
-  TokenResult result STRATOS_GUARDED_BY(mutex);
-  std::exception_ptr error STRATOS_GUARDED_BY(mutex);
+  Gate finished;
+  // Written before it opens.
+  TokenResult result;
+  std::exception_ptr error;
 };
 
 /// Who renews a token: what its endpoint's scheme asks, or the UAA that signs users in. One is set.
@@ -166,14 +166,8 @@ class TokenProvider::Impl {
   }
 
   TokenResult await(Flight& flight, Deadline deadline) {
-    MutexLock lock(flight.mutex);
-    while (!flight.done) {
-      if (deadline.isNever()) {
-        flight.finished.wait(lock);
-      } else if (flight.finished.wait_until(lock, deadline.at()) == std::cv_status::timeout &&
-                 !flight.done) {
-        throw Error(ErrorCode::DeadlineExceeded, "waited too long for the renewal of a token");
-      }
+    if (!flight.finished.await(deadline)) {
+      throw Error(ErrorCode::DeadlineExceeded, "waited too long for the renewal of a token");
     }
     if (flight.error) std::rethrow_exception(flight.error);
     return flight.result;
@@ -183,7 +177,7 @@ class TokenProvider::Impl {
     TokenResult result;
     std::exception_ptr error;
     try {
-      result = renewAsLeader(seen, server, force);
+      result = runBlocking([&] { return renewAsLeader(seen, server, force); });
     } catch (...) {
       error = std::current_exception();  // For the waiters too; rethrown below.
     }
@@ -192,13 +186,9 @@ class TokenProvider::Impl {
       MutexLock lock(mutex_);
       flights_.erase(keyOf(seen));
     }
-    {
-      MutexLock lock(flight.mutex);
-      flight.result = result;
-      flight.error = error;
-      flight.done = true;
-    }
-    flight.finished.notify_all();
+    flight.result = result;
+    flight.error = error;
+    flight.finished.open();
     if (error) std::rethrow_exception(error);
     return result;
   }

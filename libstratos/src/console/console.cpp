@@ -1,6 +1,7 @@
 #include "stratos/console/console.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "console/error_response.hpp"
 #include "console/pipeline.hpp"
@@ -39,6 +40,10 @@ Services::Services(ConsoleOptions consoleOptions, ConsoleEnvironment environment
       forwarder(env.transport, tokenProvider, env.log, options.forwarder),
       workers(std::make_unique<WorkerPool>(options.workerThreads)),
       proxy(registry, forwarder, *workers, options.proxy) {
+  const std::string seed = env.random.bytes(sizeof(std::uint64_t));
+  std::uint64_t state = 0;
+  std::memcpy(&state, seed.data(), sizeof state);
+  requestIdState = state;
   if (options.caches.listen && options.caches.staleness.count() > 0) {
     changeListener = std::make_unique<store::ChangeListener>(env.database, caches, env.log);
   }
@@ -47,6 +52,15 @@ Services::Services(ConsoleOptions consoleOptions, ConsoleEnvironment environment
 
 Services::~Services() {
   workers.reset();  // Calls that outlived their request still use the proxy and all below it.
+}
+
+// SplitMix64 (Steele, Lea, Flood 2014): a counter, mixed by a bijection.
+std::uint64_t Services::nextRequestId() noexcept {
+  constexpr std::uint64_t kGamma = 0x9e3779b97f4a7c15U;
+  std::uint64_t z = requestIdState.fetch_add(kGamma, std::memory_order_relaxed) + kGamma;
+  z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9U;
+  z = (z ^ (z >> 27U)) * 0x94d049bb133111ebU;
+  return z ^ (z >> 31U);
 }
 
 std::shared_ptr<const Identity> Services::identity() const {
@@ -191,7 +205,7 @@ http::Response Console::handle(http::Request& request) {
   try {
     return impl_->handle(request);
   } catch (const std::exception& error) {
-    // Only the outermost steps can still throw: without memory or random bytes nothing works.
+    // Only the outermost steps can still throw: without memory nothing works.
     stratos::log(impl_->log(), LogLevel::Error, "request failed", {{"reason", error.what()}});
   } catch (...) {
     stratos::log(impl_->log(), LogLevel::Error, "request failed",

@@ -9,6 +9,7 @@
 #include "console/request_id.hpp"
 #include "console/setup.hpp"
 #include "stratos/base/encoding.hpp"
+#include "stratos/base/waiting.hpp"
 #include "stratos/console/audit.hpp"
 
 namespace stratos::console {
@@ -67,7 +68,8 @@ bool isTrustedOrigin(const std::vector<std::string>& allowed, std::string_view o
 
 /// Names the request in the log and in the answer, so that a user's report finds its lines.
 Response nameRequest(Services& services, Request& request, const HandlerFunction& next) {
-  RequestId id{toHex(services.env.random.bytes(8))};
+  const std::uint64_t number = services.nextRequestId();
+  RequestId id{toHex({reinterpret_cast<const char*>(&number), sizeof number})};
   request.put(id);
   Response response = next(request);
   response.headers.set("X-Request-Id", id.value);
@@ -261,9 +263,12 @@ Response acceptApiKey(Services& services, Request& request, const HandlerFunctio
     return next(request);
   }
   const TimePoint now = services.env.clock.now();
-  const auto key =
-      services.apiKeys.findBySecret(Secret{std::string{trim(field.substr(kScheme.size()))}}, now);
-  const auto user = key ? findKeyUser(services, *key) : std::nullopt;
+  std::optional<store::ApiKey> key;
+  std::optional<auth::ConnectedUser> user;
+  runBlocking([&] {
+    key = services.apiKeys.findBySecret(Secret{std::string{trim(field.substr(kScheme.size()))}}, now);
+    if (key) user = findKeyUser(services, *key);
+  });
   if (!user) {
     writeAudit(services.env.log, request,
                {.action = "api_key.use",
@@ -425,7 +430,8 @@ endpoint::Caller callerFor(Services& services, const UserId& user) {
   auto known = std::make_shared<std::optional<bool>>();
   return {.user = user, .isAdmin = [&services, user, known] {
             if (!known->has_value()) {
-              const auto found = services.identity()->login->findUser(user);
+              const auto found =
+                  runBlocking([&] { return services.identity()->login->findUser(user); });
               *known = found && found->admin;
             }
             return **known;

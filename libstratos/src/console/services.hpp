@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -75,7 +76,12 @@ struct Services {
   /// A peer that is no trusted proxy named a client; said once.
   std::atomic<bool> strangeProxySeen = false;
 
+  std::atomic<std::uint64_t> requestIdState;
+
   std::unique_ptr<store::ChangeListener> changeListener;  ///< Null: nobody tells.
+
+  /// Different for each request and hard to confuse with those of other processes; no secret.
+  [[nodiscard]] std::uint64_t nextRequestId() noexcept;
 
   /// How users sign in now. Throws Error(Unavailable) in set-up mode.
   [[nodiscard]] std::shared_ptr<const Identity> identity() const;

@@ -12,6 +12,7 @@
 #include "stratos/base/annotations.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
+#include "stratos/base/waiting.hpp"
 
 namespace stratos::db {
 
@@ -180,6 +181,15 @@ class Connection::Impl {
 
   [[nodiscard]] detail::Result run(std::string_view sql, const Parameters& parameters) {
     pool_.countStatement();
+    return runBlocking([&] { return runHere(sql, parameters); });
+  }
+  [[nodiscard]] detail::DriverConnection& driver() noexcept { return *driver_; }
+  [[nodiscard]] Dialect dialect() const noexcept { return pool_.driver().dialect(); }
+
+  bool inTransaction = false;
+
+ private:
+  [[nodiscard]] detail::Result runHere(std::string_view sql, const Parameters& parameters) {
     // In a transaction the whole transaction has to be repeated.
     if (inTransaction) return driver_->run(sql, parameters);
     for (int attempt = 1;; ++attempt) {
@@ -191,12 +201,7 @@ class Connection::Impl {
       detail::pauseBeforeAttempt(attempt);
     }
   }
-  [[nodiscard]] detail::DriverConnection& driver() noexcept { return *driver_; }
-  [[nodiscard]] Dialect dialect() const noexcept { return pool_.driver().dialect(); }
 
-  bool inTransaction = false;
-
- private:
   detail::Pool& pool_;
   std::unique_ptr<detail::DriverConnection> driver_;
 };
@@ -288,11 +293,12 @@ std::unique_ptr<Database> Database::openPostgreSql(const PostgreSqlOptions& opti
 }
 
 Connection Database::connect() {
-  auto driver = impl_->pool.acquire();
+  auto driver = runBlocking([&] { return impl_->pool.acquire(); });
   return Connection(std::make_unique<Connection::Impl>(impl_->pool, std::move(driver)));
 }
 
 void Database::transact(const std::function<void(Connection&, Transaction&)>& work) {
+  if (Waiter::current() != nullptr) return runBlocking([&] { transact(work); });
   for (int attempt = 1;; ++attempt) {
     Connection connection = connect();
     try {

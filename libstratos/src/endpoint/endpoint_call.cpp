@@ -28,6 +28,7 @@ EndpointAnswer failedTo(const http::ClientResponse& response) {
       return failedWith(response.failure, "it did not answer in time");
     case http::TransportFailure::Refused:
     case http::TransportFailure::Broken:
+    case http::TransportFailure::Cancelled:
     case http::TransportFailure::None:
       break;
   }

@@ -23,6 +23,7 @@
 #include <openssl/x509v3.h>
 
 #include "stratos/base/error.hpp"
+#include "stratos/base/waiting.hpp"
 
 namespace stratos::http::detail {
 namespace {
@@ -31,6 +32,8 @@ namespace {
 constexpr std::size_t kContextLimit = 256;
 
 std::string systemMessage(int error) { return std::generic_category().message(error); }
+
+constexpr const char* kAnswer = "waiting for the answer";
 
 bool isIpAddress(const std::string& host) {
   in6_addr address{};
@@ -200,16 +203,16 @@ bool Connection::timeOut(const char* what) {
   return fail(TransportFailure::TimedOut, std::string(what) + " took too long");
 }
 
-short Connection::wait(short events, Deadline deadline) const {
-  for (;;) {
-    pollfd entry{fd_, events, 0};
-    const auto left = deadline.remaining();
-    const int ready = ::poll(&entry, 1, static_cast<int>(left.count()));
-    // Errors and hang-ups are reported by the read or write that follows.
-    if (ready > 0) return entry.revents;
-    if (ready < 0 && errno != EINTR) return POLLERR;
-    if (deadline.hasPassed()) return 0;
+short Connection::wait(short events, Deadline deadline, const char* what) {
+  // Errors and hang-ups are reported by the read or write that follows.
+  const short ready = awaitReady(fd_, events, deadline);
+  if (ready == 0) {
+    timeOut(what);
+  } else if (ready == kWaitCancelled) {
+    fail(TransportFailure::Cancelled, "nobody waits for the answer any more");
+    return 0;
   }
+  return ready;
 }
 
 bool Connection::open(const std::string& host, std::uint16_t port, Deadline deadline,
@@ -219,7 +222,8 @@ bool Connection::open(const std::string& host, std::uint16_t port, Deadline dead
     if (isIpAddress(host)) {
       addresses.emplace_back(Poco::Net::IPAddress(host), port);
     } else {
-      const Poco::Net::HostEntry entry = Poco::Net::DNS::hostByName(host);
+      const Poco::Net::HostEntry entry =
+          runBlocking([&] { return Poco::Net::DNS::hostByName(host); });
       for (const Poco::Net::IPAddress& address : entry.addresses()) {
         addresses.emplace_back(address, port);
       }
@@ -260,7 +264,7 @@ bool Connection::connectTo(const Poco::Net::SocketAddress& address, Deadline dea
     socket_.connectNB(address);
     fd_ = socket_.impl()->sockfd();
     ::fcntl(fd_, F_SETFD, FD_CLOEXEC);
-    if (wait(POLLOUT, deadline) == 0) return timeOut("connecting");
+    if (wait(POLLOUT, deadline, "connecting") == 0) return false;
     if (const int error = socket_.impl()->socketError(); error != 0) {
       return refused(systemMessage(error));
     }
@@ -307,7 +311,7 @@ bool Connection::startTls(const Poco::Net::Context::Ptr& context, const std::str
       failTls();
       return false;
     }
-    if (wait(wanted_, deadline) == 0) return timeOut("the TLS handshake");
+    if (wait(wanted_, deadline, "the TLS handshake") == 0) return false;
   }
 }
 
@@ -391,13 +395,18 @@ Connection::Status Connection::read(char* buffer, std::size_t capacity, std::siz
                                     Deadline deadline) {
   for (;;) {
     // Checked first too: a peer that always has a byte ready must not outrun the deadline.
-    if (deadline.hasPassed()) break;
-    const Status status = tryRead(buffer, capacity, count);
-    if (status != Status::WouldBlock) return status;
-    if (wait(wanted_, deadline) == 0) break;
+    if (deadline.hasPassed()) {
+      timeOut(kAnswer);
+      return Status::Failed;
+    }
+    if (!std::exchange(answerIsLate_, false)) {
+      const Status status = tryRead(buffer, capacity, count);
+      if (status != Status::WouldBlock) return status;
+    } else {
+      wanted_ = POLLIN;
+    }
+    if (wait(wanted_, deadline, kAnswer) == 0) return Status::Failed;
   }
-  timeOut("waiting for the answer");
-  return Status::Failed;
 }
 
 Connection::Status Connection::write(std::string_view data, Deadline deadline) {
@@ -407,8 +416,7 @@ Connection::Status Connection::write(std::string_view data, Deadline deadline) {
     if (status == Status::Failed) return status;
     if (status == Status::Done) {
       data.remove_prefix(count);
-    } else if (wait(wanted_, deadline) == 0) {
-      timeOut("sending the request");
+    } else if (wait(wanted_, deadline, "sending the request") == 0) {
       return Status::Failed;
     }
   }

@@ -63,14 +63,16 @@ class Connection {
 
   [[nodiscard]] Status tryRead(char* buffer, std::size_t capacity, std::size_t& count);
   [[nodiscard]] Status tryWrite(std::string_view data, std::size_t& count);
-  /// Waits for `events` of poll(2); 0 when the deadline has passed.
-  [[nodiscard]] short wait(short events, Deadline deadline) const;
+  /// Waits for `events` of poll(2); 0: see failure(), which calls the wait `what`.
+  [[nodiscard]] short wait(short events, Deadline deadline, const char* what);
   /// What the last call that would block waits for.
   [[nodiscard]] short wantedEvents() const noexcept { return wanted_; }
 
   /// tryRead() and wait(); never WouldBlock.
   [[nodiscard]] Status read(char* buffer, std::size_t capacity, std::size_t& count,
                             Deadline deadline);
+  /// The next read() waits before it tries: the peer has just been asked and needs a moment.
+  void expectLateAnswer() noexcept { answerIsLate_ = !ssl_ || SSL_has_pending(ssl_.get()) == 0; }
   /// Writes all of `data`; never WouldBlock or End.
   [[nodiscard]] Status write(std::string_view data, Deadline deadline);
 
@@ -94,6 +96,7 @@ class Connection {
   Poco::Net::Context::Ptr context_;
   std::unique_ptr<SSL, FreeSsl> ssl_;
   bool established_ = false;
+  bool answerIsLate_ = false;
   short wanted_ = 0;
   Failure failure_;
 };

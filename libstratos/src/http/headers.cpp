@@ -13,8 +13,8 @@ void check(const std::string& name, const std::string& value) {
   if (!detail::isToken(name)) {
     throw Error(ErrorCode::InvalidArgument, "a header field has a malformed name");
   }
-  constexpr std::string_view kForbidden{"\r\n\0", 3};
-  if (value.find_first_of(kForbidden) != std::string::npos) {
+  const auto isForbidden = [](char c) { return c == '\r' || c == '\n' || c == '\0'; };
+  if (std::any_of(value.begin(), value.end(), isForbidden)) {
     throw Error(ErrorCode::InvalidArgument,
                 "the header field " + name + " holds a line break or a NUL");
   }

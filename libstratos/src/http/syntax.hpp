@@ -1,15 +1,22 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 namespace stratos::http::detail {
 
 /// tchar of RFC 9110 section 5.6.2.
-constexpr bool isTokenChar(char c) noexcept {
-  if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
-  return c != '\0' && std::string_view{"!#$%&'*+-.^_`|~"}.find(c) != std::string_view::npos;
-}
+inline constexpr std::array<bool, 256> kTokenChars = [] {
+  std::array<bool, 256> table{};
+  for (const char c : std::string_view{"!#$%&'*+-.^_`|~0123456789"
+                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"}) {
+    table[static_cast<unsigned char>(c)] = true;
+  }
+  return table;
+}();
+
+constexpr bool isTokenChar(char c) noexcept { return kTokenChars[static_cast<unsigned char>(c)]; }
 
 constexpr bool isToken(std::string_view text) noexcept {
   return !text.empty() && std::all_of(text.begin(), text.end(), isTokenChar);

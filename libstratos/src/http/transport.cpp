@@ -39,6 +39,14 @@ constexpr std::size_t kReadBytes = 16 * 1024;
 constexpr std::size_t kJoinBytes = 16 * 1024;
 constexpr int kInterimLimit = 32;
 
+using ReadBuffer = std::array<char, kReadBytes>;
+
+/// What is read is parsed before anybody else runs on this thread.
+ReadBuffer& readBuffer() {
+  static thread_local ReadBuffer buffer;
+  return buffer;
+}
+
 struct PoolKey {
   bool secure = false;
   std::string host;
@@ -152,8 +160,12 @@ class Exchange {
     send(std::move(head), body);
     // A peer that closes while it is being sent to may have said why.
     const bool sendingFailed = failure_.kind != TransportFailure::None;
-    if (failure_.kind == TransportFailure::TimedOut) return false;
+    if (failure_.kind == TransportFailure::TimedOut ||
+        failure_.kind == TransportFailure::Cancelled) {
+      return false;
+    }
     const Failure sendFailure = std::exchange(failure_, {});
+    if (sentAll_ && !received_) connection_->expectLateAnswer();
     while (!parser_->headComplete()) {
       if (!receive()) {
         if (sendingFailed) failure_ = sendFailure;
@@ -167,11 +179,11 @@ class Exchange {
 
   /// Reads more; false: see failure(). The end of the connection in the right place is no failure.
   bool receive() {
-    if (buffer_.empty()) buffer_.resize(kReadBytes);
+    ReadBuffer& buffer = readBuffer();
     std::size_t count = 0;
-    switch (connection_->read(buffer_.data(), buffer_.size(), count, ioDeadline())) {
+    switch (connection_->read(buffer.data(), buffer.size(), count, ioDeadline())) {
       case Connection::Status::Done:
-        return feed(std::string_view{buffer_}.substr(0, count));
+        return feed({buffer.data(), count});
       case Connection::Status::End:
         parser_->feedEnd();
         closed_ = true;
@@ -269,9 +281,10 @@ class Exchange {
         return false;
       }
       const short wanted = connection_->wantedEvents();
-      const short events = connection_->wait(static_cast<short>(wanted | POLLIN), ioDeadline());
+      const short events = connection_->wait(static_cast<short>(wanted | POLLIN), ioDeadline(),
+                                             "sending the request");
       if (events == 0) {
-        failure_ = {TransportFailure::TimedOut, "sending the request took too long"};
+        failure_ = connection_->failure();
         return false;
       }
       // A peer that answers instead of reading on has decided; waiting for it would be a deadlock.
@@ -283,11 +296,11 @@ class Exchange {
   }
 
   bool receiveDuringSend() {
-    if (buffer_.empty()) buffer_.resize(kReadBytes);
+    ReadBuffer& buffer = readBuffer();
     std::size_t count = 0;
-    switch (connection_->tryRead(buffer_.data(), buffer_.size(), count)) {
+    switch (connection_->tryRead(buffer.data(), buffer.size(), count)) {
       case Connection::Status::Done:
-        return feed(std::string_view{buffer_}.substr(0, count));
+        return feed({buffer.data(), count});
       case Connection::Status::WouldBlock:
         return true;
       case Connection::Status::End:
@@ -305,7 +318,6 @@ class Exchange {
   std::chrono::milliseconds idleTimeout_;
   Deadline deadline_;
   std::unique_ptr<MessageParser> parser_;
-  std::string buffer_;
   Failure failure_;
   int interim_ = 0;
   bool sent_ = false;

@@ -77,6 +77,8 @@ std::string describe(http::TransportFailure failure) {
       return "the endpoint did not answer in time";
     case http::TransportFailure::Forbidden:
       return "the endpoint's address is not allowed";
+    case http::TransportFailure::Cancelled:
+      return "nobody waits for the answer any more";
     case http::TransportFailure::Broken:
     case http::TransportFailure::None:
       break;
@@ -167,7 +169,8 @@ ForwardResult Forwarder::forward(ForwardRequest request) {
     if (result.response.failed()) {
       result.status = ForwardStatus::TransportFailed;
       result.reason = describe(result.failure);
-      log(log_, LogLevel::Warning, "proxied call failed",
+      const bool isOrdinary = result.failure == http::TransportFailure::Cancelled;
+      log(log_, isOrdinary ? LogLevel::Debug : LogLevel::Warning, "proxied call failed",
           {{"endpoint", request.endpoint.id.str()}, {"reason", result.response.detail}});
     } else {
       result.status = ForwardStatus::Answered;

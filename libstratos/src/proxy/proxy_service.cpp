@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <exception>
 #include <map>
 
 #include "stratos/base/annotations.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
+#include "stratos/base/waiting.hpp"
 #include "stratos/proxy/fan_out.hpp"
 #include "stratos/proxy/header_policy.hpp"
 #include "stratos/proxy/target.hpp"
@@ -49,7 +49,7 @@ FanOutEntry entryOf(Collected&& collected) {
                                std::move(collected.body));
 }
 
-/// Result slots of calls that run on several threads, and whoever waits for them.
+/// Result slots of calls that run side by side, and whoever waits for them.
 class Gathering {
  public:
   explicit Gathering(std::size_t count) : slots_(count), left_(count) {}
@@ -58,19 +58,11 @@ class Gathering {
     MutexLock lock(mutex_);
     slots_[index] = std::move(value);
     if (error && !error_) error_ = error;
-    if (--left_ == 0) finished_.notify_all();
+    if (--left_ == 0) finished_.open();
   }
   /// Waits until all are there; false when that took longer than `limit`.
   bool await(Deadline limit) {
-    MutexLock lock(mutex_);
-    while (left_ > 0) {
-      if (limit.isNever()) {
-        finished_.wait(lock);
-      } else if (finished_.wait_until(lock, limit.at()) == std::cv_status::timeout && left_ > 0) {
-        return false;
-      }
-    }
-    return true;
+    return finished_.await(limit);
   }
   /// What was gathered; only after await() gave true. Rethrows the first error.
   std::vector<Collected> take() {
@@ -81,7 +73,7 @@ class Gathering {
 
  private:
   Mutex mutex_;
-  std::condition_variable_any finished_;
+  Gate finished_;
   std::vector<Collected> slots_ STRATOS_GUARDED_BY(mutex_);
   std::size_t left_ STRATOS_GUARDED_BY(mutex_);
   std::exception_ptr error_ STRATOS_GUARDED_BY(mutex_);
@@ -269,8 +261,13 @@ class ProxyService::Impl {
     const bool here = answerBy.isNever();
     const std::size_t handedOver = here ? tasks.size() - 1 : tasks.size();
     for (std::size_t i = 0; i < handedOver; ++i) {
-      const bool queued =
-          workers_.trySubmit([run, gathering, i, task = tasks[i]] { run(*gathering, i, *task); });
+      const auto begin = [run, gathering, i, task = tasks[i]] { run(*gathering, i, *task); };
+      bool queued = true;
+      if (Waiter* const waiter = Waiter::current(); waiter != nullptr) {
+        waiter->start(begin);
+      } else {
+        queued = workers_.trySubmit(begin);
+      }
       if (!queued && !here) run(*gathering, i, *tasks[i]);  // Slower, but served.
     }
     // Then whatever no worker has begun: a queue behind long calls must not hold this one up.

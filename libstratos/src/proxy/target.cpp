@@ -65,6 +65,10 @@ std::optional<std::string> joinPath(std::string_view basePath, std::string_view 
   return path;
 }
 
+bool isProxied(std::string_view target) noexcept {
+  return target.starts_with("/pp/v1/proxy/") || target.starts_with("/api/v1/proxy/");
+}
+
 std::optional<std::string> overrideHost(const std::string& host, std::string_view label) {
   if (label.empty() || label.find('.') != std::string_view::npos) return host;
   if (std::find(kHostLabels.begin(), kHostLabels.end(), label) == kHostLabels.end()) {

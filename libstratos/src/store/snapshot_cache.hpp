@@ -14,6 +14,7 @@
 
 #include "stratos/base/annotations.hpp"
 #include "stratos/base/clock.hpp"
+#include "stratos/base/waiting.hpp"
 
 namespace stratos::store {
 
@@ -45,7 +46,7 @@ class SnapshotCache {
     }
     // Older than the load, never younger.
     const TimePoint loadedAt = clock_.now();
-    std::optional<Value> loaded = load();
+    std::optional<Value> loaded = runBlocking(load);
     if (!loaded) return nullptr;
     auto value = std::make_shared<const Value>(std::move(*loaded));
     const MutexLock lock(shard.mutex);

@@ -25,7 +25,7 @@ const std::map<std::string, Modules>& table() {
   static const std::map<std::string, Modules> kTable = [] {
     std::map<std::string, Modules> uses;
     uses["base"] = {};
-    uses["crypto"] = uses["http"] = uses["db"] = {"base"};
+    uses["engine"] = uses["crypto"] = uses["http"] = uses["db"] = {"base"};
     uses["store"] = {"base", "crypto", "db"};
     uses["auth"] = uses["session"] = {"base", "crypto", "http", "db", "store"};
     uses["endpoint"] = {"base", "crypto", "http", "db", "store", "auth"};
@@ -37,6 +37,7 @@ const std::map<std::string, Modules>& table() {
     uses["testing"] = {"base", "crypto", "http", "db", "store"};
     uses["server"] = uses["ext"];
     uses["server"].insert("ext");
+    uses["server"].insert("engine");
     return uses;
   }();
   return kTable;
@@ -44,7 +45,8 @@ const std::map<std::string, Modules>& table() {
 
 constexpr std::string_view kPrivateLibraries[] = {
     "Poco/",   "sqlite3",  "libpq",  "pqxx",       "postgresql", "pg_",
-    "crypt.h", "openssl/", "llhttp", "rapidjson/", "zlib.h",     "yaml-cpp/"};
+    "crypt.h", "openssl/", "llhttp", "rapidjson/", "zlib.h",     "yaml-cpp/",
+    "boost/"};
 
 constexpr std::string_view kPublicPrefix = "stratos/";
 

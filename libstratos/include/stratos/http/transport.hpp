@@ -64,6 +64,7 @@ enum class TransportFailure {
   TimedOut,
   Broken,     ///< The connection ended, or the peer does not speak HTTP.
   Forbidden,  ///< The address policy does not allow that address.
+  Cancelled,  ///< The calling flow was cancelled meanwhile (see Waiter).
 };
 
 /// What came back. A peer that refuses, stalls or breaks is ordinary traffic, so it is a value.

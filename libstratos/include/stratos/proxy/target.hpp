@@ -16,6 +16,10 @@ namespace stratos::proxy {
 [[nodiscard]] STRATOS_EXPORT std::optional<std::string> joinPath(std::string_view basePath,
                                                                  std::string_view rawRest);
 
+/// True for the routes that pass a request on to endpoints: handling one mostly waits for others.
+/// `target` is a path with or without a query.
+[[nodiscard]] STRATOS_EXPORT bool isProxied(std::string_view target) noexcept;
+
 /// The host with its first label replaced (`api.`) or put in front (x-cap-api-host). Empty when the
 /// label is not one that may be asked for: the token would go to a host of the caller's choice.
 [[nodiscard]] STRATOS_EXPORT std::optional<std::string> overrideHost(const std::string& host,

@@ -77,6 +77,7 @@ Document fetch(http::Transport& transport, const EndpointRecord& candidate, cons
       return {nullptr, notAccepted(ProbeStatus::Unreachable, response.detail)};
     case http::TransportFailure::Refused:
     case http::TransportFailure::Broken:
+    case http::TransportFailure::Cancelled:
       return {nullptr, notAccepted(ProbeStatus::Unreachable, "it cannot be reached")};
   }
   if (response.status != 200) {

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "stratos/base/annotations.hpp"
+#include "stratos/base/deadline.hpp"
+#include "stratos/base/export.hpp"
+
+namespace stratos {
+
+/// What awaitReady() returns when nobody wants the outcome any more; no event of poll(2).
+inline constexpr short kWaitCancelled = 0x4000;
+
+/// A flow of control that is not a thread: it shares its thread with others and must let go of it
+/// whenever it waits. Library code that may wait asks the functions below, which work the same on a
+/// plain thread, and never holds a lock meanwhile.
+///
+/// Thread safety: unpark() from any thread; the rest is for the flow itself.
+class STRATOS_EXPORT Waiter {
+ public:
+  /// The flow that runs on this thread now; null on a plain thread.
+  [[nodiscard]] static Waiter* current() noexcept;
+
+  /// See stratos::awaitReady().
+  [[nodiscard]] virtual short awaitReady(int descriptor, short events, Deadline deadline) = 0;
+  /// Runs `work`, which must not throw, on a thread that may block, and waits for its end. Throws
+  /// Error(Unavailable) when no thread can be had; `work` is then not run.
+  virtual void runBlocking(const std::function<void()>& work) = 0;
+  /// Runs `task`, which must not throw, as a flow of its own beside this one.
+  virtual void start(std::function<void()> task) = 0;
+  /// Waits for an unpark() since the last park(). May return early; false when `deadline` has
+  /// passed or the flow was cancelled.
+  [[nodiscard]] virtual bool park(Deadline deadline) = 0;
+  virtual void unpark() noexcept = 0;
+
+ protected:
+  Waiter() = default;
+  ~Waiter() = default;
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+  static void setCurrent(Waiter* waiter) noexcept;
+};
+
+/// Waits until `descriptor` has one of `events` of poll(2), or an error, and returns what it has; 0
+/// when the deadline has passed; kWaitCancelled when the calling flow was cancelled. May return
+/// early. One wait per descriptor at a time.
+[[nodiscard]] STRATOS_EXPORT short awaitReady(int descriptor, short events, Deadline deadline);
+
+/// Calls `work`, which may block its thread, and returns or throws what it does. On a plain thread
+/// that is all; another flow waits meanwhile, and throws Error(Unavailable) when all threads for
+/// such work are taken.
+template <class Work>
+std::invoke_result_t<Work&> runBlocking(Work&& work) {
+  using Result = std::invoke_result_t<Work&>;
+  Waiter* const waiter = Waiter::current();
+  if (waiter == nullptr) return work();
+  std::exception_ptr error;
+  if constexpr (std::is_void_v<Result>) {
+    waiter->runBlocking([&]() noexcept {
+      try {
+        work();
+      } catch (...) {
+        error = std::current_exception();
+      }
+    });
+    if (error) std::rethrow_exception(std::move(error));
+  } else {
+    std::optional<Result> result;
+    waiter->runBlocking([&]() noexcept {
+      try {
+        result.emplace(work());
+      } catch (...) {
+        error = std::current_exception();
+      }
+    });
+    if (error) std::rethrow_exception(std::move(error));
+    return std::move(*result);
+  }
+}
+
+/// Opens once; threads and other flows wait for that. Thread safety: all members may be called
+/// concurrently. Nobody may wait for it when it dies.
+class STRATOS_EXPORT Gate {
+ public:
+  Gate() = default;
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  void open();
+  /// Waits until it is open. False when `deadline` passed before, or the calling flow was
+  /// cancelled.
+  [[nodiscard]] bool await(Deadline deadline);
+
+ private:
+  Mutex mutex_;
+  std::condition_variable_any opened_;
+  std::vector<Waiter*> parked_ STRATOS_GUARDED_BY(mutex_);
+  bool isOpen_ STRATOS_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace stratos

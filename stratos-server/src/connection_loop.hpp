@@ -1,0 +1,120 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include <Poco/Net/Context.h>
+#include <Poco/Net/ServerSocket.h>
+
+#include "http_exchange.hpp"
+#include "http_server.hpp"
+#include "stratos/base/annotations.hpp"
+#include "stratos/base/worker_pool.hpp"
+#include "stratos/engine/event_loop.hpp"
+
+namespace stratos::server {
+
+struct Listener {
+  Poco::Net::ServerSocket socket;
+  Poco::Net::Context::Ptr tls;
+  std::uint16_t port = 0;
+};
+
+/// What the loops of one server have in common. Thread safety: as its members; the listeners do not
+/// change while loops run.
+struct ServerShared {
+  ServerShared(http::Handler& requestHandler, LogSink& logSink, HttpServerOptions serverOptions);
+
+  http::Handler& handler;
+  LogSink& log;
+  const HttpServerOptions options;
+  std::vector<std::unique_ptr<Listener>> listeners;
+
+  std::atomic<bool> stopping = false;
+  std::atomic<std::size_t> connections = 0;
+  std::atomic<std::size_t> answering = 0;
+
+  Mutex mutex;
+  std::condition_variable_any changed;  ///< Some connections have ended.
+
+  /// Answer requests. Null once the server dies.
+  std::unique_ptr<WorkerPool> workers;
+  /// Do what fibers must not wait for.
+  std::unique_ptr<WorkerPool> blocking;
+};
+
+/// One thread that accepts connections and owns them: idle ones, ones in their TLS handshake, ones
+/// whose head is incomplete. A request is answered on a fiber here or by a worker, which holds the
+/// connection meanwhile.
+///
+/// Thread safety: all members may be called from any thread; start() and join() once.
+class ConnectionLoop {
+ public:
+  /// `shared` must outlive it.
+  explicit ConnectionLoop(ServerShared& shared);
+  ~ConnectionLoop();
+  ConnectionLoop(const ConnectionLoop&) = delete;
+  ConnectionLoop& operator=(const ConnectionLoop&) = delete;
+
+  void start();
+  /// Accepts nothing any more. Calls `done` when that is so.
+  void closeEntrance(std::function<void()> done);
+  /// Ends the connections on which nothing is being asked.
+  void closeIdle();
+  /// Ends all connections, whatever is going on.
+  void cut();
+  /// Waits for the fibers and ends the thread.
+  void join();
+
+ private:
+  class Connection;
+  class Entrance;
+  using ConnectionPtr = std::shared_ptr<Connection>;
+  /// What is to be done with a connection.
+  enum class Next {
+    Nothing,  ///< Somebody else has it, or it is gone.
+    Answer,   ///< On a fiber.
+    Refuse,   ///< On a fiber, too.
+  };
+
+  void accept(Entrance& entrance);
+  void admit(int descriptor, const Listener& listener, std::string peer);
+  void turnAway(ClientStream& stream);
+  void resumeEntrances();
+
+  void onEvents(ConnectionPtr connection, std::uint32_t events);
+  /// Reads on and does what comes next. In no fiber.
+  void proceed(const ConnectionPtr& connection);
+  [[nodiscard]] Next advance(const ConnectionPtr& connection);
+  void serve(ConnectionPtr connection, Next next);
+  void runFiber(const ConnectionPtr& connection, Next next);
+  void handOver(const ConnectionPtr& connection);
+  void beginAnswer(Connection& connection);
+  void endAnswer(Connection& connection);
+  void rest(Connection& connection);
+  void remove(Connection& connection);
+  void expire();
+  void tick();
+
+  ServerShared& shared_;
+  engine::EventLoop loop_;
+  std::thread thread_;
+  // Of the loop's thread.
+  std::vector<std::unique_ptr<Entrance>> entrances_;
+  std::unordered_map<std::uint64_t, ConnectionPtr> connections_;
+  std::uint64_t nextId_ = 0;
+  bool limitLogged_ = false;
+};
+
+/// How often loops look at the deadlines of their connections.
+[[nodiscard]] std::chrono::milliseconds scanInterval(const HttpServerOptions& options);
+
+}  // namespace stratos::server

@@ -1,0 +1,174 @@
+#include "http_server.hpp"
+
+#include <array>
+#include <future>
+#include <latch>
+#include <vector>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "server_fixture.hpp"
+#include "stratos/base/error.hpp"
+#include "stratos/base/waiting.hpp"
+
+namespace stratos::server {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+/// Requests below /wait run on fibers.
+class HttpServerProxiedTest : public HttpServerFixture {
+ protected:
+  static HttpServerOptions fibers() {
+    HttpServerOptions options;
+    options.workers = 1;
+    options.eventLoops = 1;
+    options.mostlyWaits = [](std::string_view target) { return target.starts_with("/wait"); };
+    return options;
+  }
+};
+
+TEST_F(HttpServerProxiedTest, RequestsThatWaitHoldNoThread) {
+  constexpr std::size_t kWaiting = 200;
+  Gate gate;
+  start(
+      [&](http::Request& request) {
+        if (request.target == "/wait") {
+          EXPECT_TRUE(gate.await(Deadline::never()));
+        }
+        return echo(request);
+      },
+      fibers());
+  std::vector<TestClient> waiting;
+  for (std::size_t i = 0; i < kWaiting; ++i) {
+    waiting.push_back(connect());
+    waiting.back().send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+  }
+  // Both kinds go on meanwhile.
+  TestClient other = connect();
+  EXPECT_THAT(other.exchange("GET /other HTTP/1.1\r\nHost: h\r\n\r\n"), EndsWith("GET /other "));
+  EXPECT_THAT(other.exchange("GET /waits HTTP/1.1\r\nHost: h\r\n\r\n"), EndsWith("GET /waits "));
+  gate.open();
+  for (TestClient& client : waiting) {
+    EXPECT_THAT(client.readResponse(), EndsWith("GET /wait "));
+    EXPECT_THAT(client.exchange("GET /other HTTP/1.1\r\nHost: h\r\n\r\n"), EndsWith("GET /other "));
+  }
+}
+
+TEST_F(HttpServerProxiedTest, BodiesFlowBothWaysAtTheClientsPace) {
+  start(&echo, fibers());
+  TestClient client = connect();
+  const std::string body(3 * 1024 * 1024, 'x');
+  client.send("PUT /wait HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) +
+              "\r\n\r\n");
+  client.send(body);
+  // The answer is larger than all buffers between: it waits for the reader while others are served.
+  EXPECT_THAT(connect().exchange("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n"), EndsWith("GET /wait "));
+  EXPECT_TRUE(client.readResponse().ends_with("\r\n\r\nPUT /wait " + body));
+  client.send("POST /wait HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+  client.send("0\r\n\r\n");
+  EXPECT_THAT(client.readResponse(), EndsWith("POST /wait abc"));
+}
+
+TEST_F(HttpServerProxiedTest, PipelinedRequestsOfBothKindsAreAnsweredInOrder) {
+  start(&echo, fibers());
+  TestClient client = connect();
+  std::string all;
+  for (const char* target : {"/wait", "/1", "/wait", "/wait", "/2", "/3", "/wait"}) {
+    all += std::string("GET ") + target + " HTTP/1.1\r\nHost: h\r\n\r\n";
+  }
+  client.send(all);
+  for (const char* target : {"/wait", "/1", "/wait", "/wait", "/2", "/3", "/wait"}) {
+    EXPECT_THAT(client.readResponse(), EndsWith(std::string("GET ") + target + " "));
+  }
+  client.send("BAD\r\n\r\n");
+  EXPECT_THAT(client.readToEnd(), StartsWith("HTTP/1.1 400"));
+}
+
+TEST_F(HttpServerProxiedTest, AClientThatGoesAwayEndsTheWait) {
+  std::promise<short> outcome;
+  std::latch started(1);
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe2(pipe.data(), O_NONBLOCK | O_CLOEXEC), 0);
+  start(
+      [&](http::Request&) {
+        started.count_down();
+        outcome.set_value(awaitReady(pipe[0], POLLIN, Deadline::never()));
+        return http::Response::empty(204);
+      },
+      fibers());
+  {
+    TestClient client = connect();
+    client.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+    started.wait();
+  }
+  EXPECT_EQ(outcome.get_future().get(), kWaitCancelled);
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+}
+
+TEST_F(HttpServerProxiedTest, StoppingWaitsForTheAnswerAndThenCuts) {
+  Gate gate;
+  std::latch started(2);
+  std::promise<bool> cut;
+  start(
+      [&](http::Request& request) {
+        started.count_down();
+        if (request.target == "/wait/long") {
+          Gate never;
+          cut.set_value(!never.await(Deadline::never()));
+        } else {
+          EXPECT_TRUE(gate.await(Deadline::never()));
+        }
+        return echo(request);
+      },
+      fibers());
+  TestClient brief = connect();
+  brief.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+  TestClient tooLong = connect();
+  tooLong.send("GET /wait/long HTTP/1.1\r\nHost: h\r\n\r\n");
+  started.wait();
+  std::future<bool> stopped = std::async(
+      std::launch::async, [this] { return server_->stop(std::chrono::milliseconds{500}); });
+  gate.open();
+  EXPECT_THAT(brief.readToEnd(), EndsWith("GET /wait "));
+  EXPECT_FALSE(stopped.get());
+  EXPECT_TRUE(cut.get_future().get());
+  EXPECT_EQ(server_->connections(), 0U);
+}
+
+TEST_F(HttpServerProxiedTest, WorkOnOtherThreadsQueuesAndHoldsUpNobodyElse) {
+  HttpServerOptions options = fibers();
+  options.blockingThreads = 1;
+  std::latch release(1);
+  std::latch begun(1);
+  start(
+      [&](http::Request& request) {
+        if (request.target == "/wait/first") {
+          runBlocking([&] {
+            begun.count_down();
+            release.wait();
+          });
+        } else {
+          EXPECT_EQ(runBlocking([] { return 3; }), 3);
+        }
+        return echo(request);
+      },
+      options);
+  TestClient first = connect();
+  first.send("GET /wait/first HTTP/1.1\r\nHost: h\r\n\r\n");
+  begun.wait();
+  TestClient queued = connect();
+  queued.send("GET /wait/second HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_THAT(connect().exchange("GET /other HTTP/1.1\r\nHost: h\r\n\r\n"), EndsWith("GET /other "));
+  release.count_down();
+  EXPECT_THAT(first.readResponse(), EndsWith("GET /wait/first "));
+  EXPECT_THAT(queued.readResponse(), EndsWith("GET /wait/second "));
+}
+
+}  // namespace
+}  // namespace stratos::server
