@@ -177,6 +177,18 @@ const tests = {
     await page.getByText('Nothing matches what you searched for.').waitFor();
     await find.fill('org-00000');
     await find.press('Enter');
+    const answer = (body) => (route) => route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify(body) });
+    await page.route('**/v3/roles?**', answer({
+      pagination: { total_results: 1, total_pages: 1 },
+      resources: [{ guid: 'r1', type: 'space_developer', relationships: { user: { data: { guid: 'u1' } }, space: { data: { guid: 's1' } } } }],
+      included: { users: [{ guid: 'u1', username: `${kHostile}-user` }], spaces: [{ guid: 's1', name: 'team' }] },
+    }));
+    await page.getByRole('link', { name: 'Users and roles' }).click();
+    await row(page, `${kHostile}-user`).getByText('space developer').waitFor();
+    await row(page, `${kHostile}-user`).getByText('team').waitFor();
+    await page.goBack();
+    await find.fill('org-00000');
+    await find.press('Enter');
     await page.getByRole('link', { name: 'org-00000' }).click();
     await page.getByRole('heading', { name: 'Spaces', level: 1 }).waitFor();
     await page.getByRole('link', { name: 'space-00000' }).click();
@@ -197,7 +209,6 @@ const tests = {
     await page.getByRole('heading', { level: 1 }).getByText('started').waitFor();
 
     // What a Cloud Controller says about the parts that the simulated one does not have.
-    const answer = (body) => (route) => route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify(body) });
     await throughProxy(page, `v3/apps/${app.guid}`, 'PATCH', { name: 'shop' });
     await page.route('**/v3/apps/*/processes', answer({ resources: [{ guid: 'p1', type: 'web', instances: 2, memory_in_mb: 256, disk_in_mb: 1024 }] }));
     const usage = { cpu: 0.25, mem: 128 * 1024 * 1024, disk: 64 * 1024 * 1024 };
@@ -248,6 +259,12 @@ const tests = {
     await page.getByText('No API keys').waitFor();
     await row(page, 'this one').waitFor();
     await page.getByText('sqlite').waitFor();
+    await button(page, 'Edit profile').click();
+    await page.getByLabel('Given name (optional)').fill(kHostile);
+    await page.getByLabel('E-mail').fill('ada@example.com');
+    await button(page, 'Save').click();
+    await page.getByText('Your profile is saved.').waitFor();
+    await page.getByText(kHostile, { exact: true }).waitFor();
     await page.getByLabel('Your current password').fill('wrong');
     await page.getByLabel('New password', { exact: true }).fill('another battery');
     await page.getByLabel('Repeat the new password').fill('another battery');
@@ -297,6 +314,37 @@ const tests = {
     await page.context().clearCookies();
     await page.getByRole('link', { name: 'Me', exact: true }).click();
     await page.getByText('Your session has ended. Please sign in again.').waitFor();
+    await page.context().close();
+  },
+
+  async 'a session that is about to end warns, and goes on when asked'({ url }) {
+    const page = await newPage();
+    // The end is brought near: the page believes what the server announces.
+    await page.route('**/api/v1/auth/verify', async (route) => {
+      const answer = await route.fetch();
+      const headers = { ...answer.headers(), 'x-cap-session-expires-on': String(Math.floor(Date.now() / 1000) + 100) };
+      await route.fulfill({ response: answer, headers });
+    });
+    await page.context().addCookies(cookies ?? []);
+    await page.goto(url);
+    if (!cookies) await signIn(page, url);
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('Your session is about to end').waitFor();
+    await checkAccessibility(page, 'session warning');
+    await page.unroute('**/api/v1/auth/verify');
+    await dialog.getByRole('button', { name: 'Stay signed in' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    await page.context().close();
+  },
+
+  async 'a cookie domain that does not fit is named'({ url }) {
+    const page = await newPage();
+    await page.route('**/api/v1/auth/verify', async (route) => {
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, headers: { ...answer.headers(), 'x-stratos-domain': 'console.example.com' } });
+    });
+    await page.goto(url);
+    await page.getByText('This console works under console.example.com').waitFor();
     await page.context().close();
   },
 

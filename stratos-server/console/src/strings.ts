@@ -48,6 +48,7 @@ export const t = {
 
   setup: {
     title: 'Set up this console',
+    source: 'Where users come from',
     lead: 'Nobody can sign in yet. Decide where your users come from.',
     proof:
       'This browser has not shown that the console is yours. Open the set-up link that the server wrote to its log at the start, then come back here.',
@@ -211,7 +212,7 @@ export const t = {
     endText: (what: string) => `The session of ${what} is signed out at once.`,
     endOthersTitle: 'End all other sessions?', endOthersText: 'All your sessions but this one are signed out at once.',
     version: 'Console version', schema: 'Database schema', plugins: 'Features', backend: 'Database', deployment: 'Deployment',
-    saved: 'Saved.',
+    saved: 'Your profile is saved.', editProfile: 'Edit profile',
   },
 
   errors: {

@@ -71,6 +71,7 @@ function ProfileAndPassword() {
   const { info } = useSession();
   const toast = useToast();
   const profile = useQuery({ queryKey: ['profile'], queryFn: () => call<Profile>(`/pp/v1/users/${encodeURIComponent(info.user.guid)}`, { ownRefusal: true }) });
+  const [edited, setEdited] = useState(false);
   const [current, setCurrent] = useState('');
   const [next, setNext] = useState('');
   const [repeat, setRepeat] = useState('');
@@ -103,7 +104,14 @@ function ProfileAndPassword() {
   return (
     <>
       <Part title={t.me.profile} query={profile}>
-        {(data) => <Pairs label={t.me.profile} rows={rows(data)} />}
+        {(data) => (edited
+          ? <ProfileForm profile={data} onClose={() => setEdited(false)} onDone={() => { setEdited(false); toast(t.me.saved); void profile.refetch(); }} />
+          : (
+            <>
+              <Pairs label={t.me.profile} rows={rows(data)} />
+              {mayChange && <Button className="st-after" variant="secondary" onClick={() => setEdited(true)}>{t.me.editProfile}</Button>}
+            </>
+          ))}
       </Part>
       {mayChange && <Card className="st-section">
         <CardTitle component="h2">{t.me.password}</CardTitle>
@@ -118,6 +126,39 @@ function ProfileAndPassword() {
         </CardBody>
       </Card>}
     </>
+  );
+}
+
+/** Sends the whole profile back with what was changed; a UAA wants to hear which version that was. */
+function ProfileForm({ profile, onClose, onDone }: { profile: Profile; onClose: () => void; onDone: () => void }) {
+  const [given, setGiven] = useState(profile.name?.givenName ?? '');
+  const [family, setFamily] = useState(profile.name?.familyName ?? '');
+  const [email, setEmail] = useState(profile.emails?.[0]?.value ?? '');
+  const [error, setError] = useState('');
+  const version = (profile['meta'] as { version?: number } | undefined)?.version ?? 0;
+  const submit = async () => {
+    setError('');
+    try {
+      await call(`/pp/v1/users/${encodeURIComponent(profile.id)}`, {
+        method: 'PUT', ownRefusal: true, headers: { 'if-match': String(version) },
+        json: { ...profile, name: { ...profile.name, givenName: given, familyName: family }, emails: [{ ...profile.emails?.[0], value: email }] },
+      });
+      onDone();
+    } catch (refusal) {
+      setError(messageOf(refusal));
+    }
+  };
+  return (
+    <Form className="st-card" onSubmit={(event) => { event.preventDefault(); void submit(); }}>
+      <div role="alert">{error && <Alert variant="danger" isInline title={error} />}</div>
+      <Field id="given-name" label={t.me.givenName} required={false} value={given} onChange={setGiven} autoComplete="given-name" />
+      <Field id="family-name" label={t.me.familyName} required={false} value={family} onChange={setFamily} autoComplete="family-name" />
+      <Field id="email" label={t.me.email} type="email" value={email} onChange={setEmail} autoComplete="email" />
+      <div className="st-tools">
+        <Button type="submit">{t.save}</Button>
+        <Button variant="link" onClick={onClose}>{t.cancel}</Button>
+      </div>
+    </Form>
   );
 }
 

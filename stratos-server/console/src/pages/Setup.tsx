@@ -68,7 +68,7 @@ export default function Setup({ onDone }: { onDone: () => void }) {
                 </FormGroup>
               )
               : (
-                <FormGroup label={t.endpointForm.kind} fieldId="source">
+                <FormGroup label={t.setup.source} fieldId="source">
                   <FormSelect id="source" value={source} onChange={(_, next) => setSource(next as 'local' | 'uaa')}>
                     <FormSelectOption value="local" label={t.setup.local} />
                     <FormSelectOption value="uaa" label={t.setup.uaa} />
