@@ -308,6 +308,51 @@ const tests = {
     await open.stop();
   },
 
+  async 'single sign-on: a button, or at once'({ url }) {
+    const page = await newPage();
+    const begun = [];
+    await page.route('**/pp/v1/auth/sso_login?**', (route) => {
+      begun.push(new URL(route.request().url()).searchParams.get('state'));
+      return route.fulfill({ contentType: 'text/html', body: '<title>provider</title>' });
+    });
+    let option = 'enabled';
+    await page.route('**/api/v1/auth/verify', (route) =>
+      route.fulfill({ json: { status: 'error', error: 'no session', data: null }, headers: { 'x-stratos-sso-login': option } }));
+    await page.goto(url);
+    await button(page, 'Sign in with single sign-on').waitFor();
+    await checkAccessibility(page, 'single sign-on');
+    option = 'nosplash,logout';
+    await page.goto(`${url}/login?SSO_Message=You+are+signed+out`);
+    await page.getByText('You are signed out').waitFor();
+    assert.deepEqual(begun, []);
+    await page.goto(url);
+    await page.waitForURL('**/sso_login?**');
+    assert.deepEqual(begun, [`${url}/`]);
+    await page.context().close();
+  },
+
+  async 'hosted on Cloud Foundry there is no page for endpoints'({ url }) {
+    const page = await newPage();
+    await openSignedIn(url).then((other) => other.context().close());
+    let persistent = true;
+    await page.context().addCookies(cookies);
+    await page.route('**/api/v1/auth/verify', async (route) => {
+      const answer = await route.fetch();
+      const json = await answer.json();
+      // What HostingTest.SaysWhereItRuns has seen.
+      json.data['cloud-foundry'] = { AppGUID: 'app-1', EndpointGUID: '', SpaceGUID: 'space-1' };
+      json.data['plugin-config'] = { disablePersistenceFeatures: persistent ? 'false' : 'true' };
+      return route.fulfill({ response: answer, json });
+    });
+    await page.goto(`${url}/endpoints`);
+    await page.getByRole('heading', { name: 'Endpoints', level: 1 }).waitFor();
+    persistent = false;
+    await page.goto(`${url}/endpoints`);
+    await page.getByRole('heading', { name: 'Cloud Foundry', level: 1 }).waitFor();
+    assert.equal(await page.getByRole('link', { name: 'Endpoints', exact: true }).count(), 0);
+    await page.context().close();
+  },
+
   async 'a session that the server has ended leads to the sign-in page'({ url }) {
     const page = await openSignedIn(url);
     await page.getByRole('heading', { name: 'Endpoints', level: 1 }).waitFor();

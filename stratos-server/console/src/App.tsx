@@ -37,8 +37,8 @@ export function App() {
   }
 }
 
-/** Hosted in Cloud Foundry the console serves one foundation, and there is nothing to register. */
-export const useIsHosted = () => Boolean(useSession().info['cloud-foundry']?.EndpointName);
+/** Hosted in Cloud Foundry without a database that lasts: the console serves that foundation, and nothing else is registered. */
+export const useIsHosted = () => useSession().info['plugin-config']?.['disablePersistenceFeatures'] === 'true';
 
 function Shell() {
   const { info, leave } = useSession();

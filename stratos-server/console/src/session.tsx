@@ -39,6 +39,9 @@ export function useSession(): SessionValue {
 
 let endedByServer = false;
 export const takeEndedByServer = () => endedByServer;
+let beenIn = false;
+/** Whether somebody was signed in since the page was loaded. */
+export const hasBeenIn = () => beenIn;
 
 export function SessionProvider({ info, expiresAt, children }: { info: Info; expiresAt: number; children: ReactNode }) {
   const queries = useQueryClient();
@@ -54,6 +57,7 @@ export function SessionProvider({ info, expiresAt, children }: { info: Info; exp
 
   useEffect(() => {
     endedByServer = false;
+    beenIn = true;
     setSessionEndHandler(() => void becomeSignedOut(true));
     return () => setSessionEndHandler(() => undefined);
   }, [becomeSignedOut]);

@@ -24,7 +24,7 @@ export interface Info {
   user: User;
   endpoints: Record<string, Record<string, Endpoint>>;
   plugins: Record<string, boolean>;
-  'cloud-foundry'?: { EndpointName?: string };
+  'plugin-config'?: Record<string, string>;
   diagnostics?: Diagnostics;
   config: { APIKeysEnabled: string; userEndpointsEnabled: string };
 }

@@ -1,10 +1,12 @@
-import { useState, type FormEvent } from 'react';
+import { useEffect, useState, type FormEvent } from 'react';
 import { ActionGroup, Alert, Button, Card, CardBody, CardTitle, Form } from '@patternfly/react-core';
 import { signIn } from '../api/client';
 import { useLocation } from '../router';
-import { takeEndedByServer } from '../session';
+import { hasBeenIn, takeEndedByServer } from '../session';
 import { t } from '../strings';
 import { Field, messageOf } from '../ui/parts';
+
+const toProvider = () => window.location.assign(`/pp/v1/auth/sso_login?state=${encodeURIComponent(window.location.origin + '/')}`);
 
 /** `sso`: what the server says about single sign-on; null when there is none. */
 export function SignIn({ sso, onSignedIn }: { sso: string | null; onSignedIn: () => void }) {
@@ -13,6 +15,13 @@ export function SignIn({ sso, onSignedIn }: { sso: string | null; onSignedIn: ()
   const [password, setPassword] = useState('');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(query.get('SSO_Message') ?? '');
+
+  // SSO_OPTIONS=nosplash. Not when there is something to read, and not for somebody who was just signed
+  // out: the provider would sign them in again.
+  const atOnce = Boolean(sso?.includes('nosplash')) && !query.get('SSO_Message') && !hasBeenIn();
+  useEffect(() => {
+    if (atOnce) toProvider();
+  }, [atOnce]);
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
@@ -31,7 +40,6 @@ export function SignIn({ sso, onSignedIn }: { sso: string | null; onSignedIn: ()
     }
     setBusy(false);
   };
-  const toProvider = () => window.location.assign(`/pp/v1/auth/sso_login?state=${encodeURIComponent(window.location.origin + '/')}`);
 
   return (
     <main className="st-front">
