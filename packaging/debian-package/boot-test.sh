@@ -37,7 +37,7 @@ root=$work/root
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 
 say "making a package"
-"$kHere/build.sh" --fast "${binary[@]}" "$work/packages" >"$work/log" 2>&1 ||
+"$kHere/build.sh" --fast --ui "$kRoot/packaging/ui-placeholder" "${binary[@]}" "$work/packages" >"$work/log" 2>&1 ||
   { cat "$work/log" >&2; die "no package was made"; }
 package=$(echo "$work"/packages/*.deb)
 say "making a Debian"

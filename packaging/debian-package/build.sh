@@ -14,13 +14,14 @@ Makes the Debian package stratos-server in FOLDER (build/packages) and prints it
 the Debian release that it is built on.
 
   --binary FILE   a stratos-server that was built already; otherwise one is built in build/release
-  --ui FOLDER     a built front end that goes into the package instead of the placeholder page
+  --ui FOLDER     the front end that goes into the package; otherwise the one that was built beside the
+                  program, or a placeholder page
   --fast          hardly compressed, for tests
 TEXT
 }
 
 binary=
-ui=$kRoot/packaging/ui-placeholder
+ui=
 target=$kRoot/build/packages
 compression=(-Zxz)
 while (($# > 0)); do
@@ -33,7 +34,6 @@ while (($# > 0)); do
     *) target=$1 && shift ;;
   esac
 done
-[[ -f $ui/index.html ]] || die "$ui holds no index.html, so it is no built front end"
 for tool in dpkg-deb dpkg-shlibdeps; do
   command -v "$tool" >/dev/null || installPackages dpkg-dev
 done
@@ -43,9 +43,17 @@ if [[ -z $binary ]]; then
   installPackages "${packages[@]}"
   (cd "$kRoot" && cmake --preset release >&2 &&
     cmake --build --preset release --parallel "$(nproc)" --target stratos-server >&2)
+  if command -v npm >/dev/null; then
+    (cd "$kRoot" && cmake --build --preset release --target console >&2)
+  fi
   binary=$kRoot/build/release/stratos-server/stratos-server
 fi
 [[ -x $binary ]] || die "$binary is no program"
+if [[ -z $ui ]]; then
+  ui=${binary%/*}/console/ui
+  [[ -f $ui/index.html ]] || ui=$kRoot/packaging/ui-placeholder
+fi
+[[ -f $ui/index.html ]] || die "$ui holds no index.html, so it is no built front end"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/stratos-deb.XXXXXX")
 trap 'rm -rf "$work"' EXIT

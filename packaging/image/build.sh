@@ -8,7 +8,7 @@ readonly kHere kRoot
 
 usage() {
   cat <<'TEXT'
-usage: packaging/image/build.sh [--tag NAME] [--binary FILE] [--local-base] [--jobs N]
+usage: packaging/image/build.sh [--tag NAME] [--binary FILE] [--ui FOLDER] [--local-base] [--jobs N]
 
 Builds the container image with docker, podman or buildah, whichever works first; installs buildah
 when there is none of them.
@@ -16,6 +16,8 @@ when there is none of them.
   --tag NAME      of the image (stratos:<version>)
   --binary FILE   a stratos-server that was built on Debian 12 already, instead of building it
                   in the image
+  --ui FOLDER     the built front end that goes into the image; otherwise the one in build/release, or a
+                  placeholder page
   --local-base    make the base image with debootstrap instead of pulling debian:12-slim: where no
                   registry can be reached; as root
   --jobs N        compilers that run at once (2)
@@ -26,6 +28,7 @@ TEXT
 
 tag=
 binary=
+ui=
 localBase=false
 jobs=2
 while (($# > 0)); do
@@ -33,6 +36,7 @@ while (($# > 0)); do
     --help) usage && exit 0 ;;
     --tag) tag=${2:?--tag needs a name} && shift 2 ;;
     --binary) binary=${2:?--binary needs a file} && shift 2 ;;
+    --ui) ui=${2:?--ui needs a folder} && shift 2 ;;
     --local-base) localBase=true && shift ;;
     --jobs) jobs=${2:?--jobs needs a number} && shift 2 ;;
     *) usage >&2 && exit 2 ;;
@@ -85,9 +89,16 @@ makeLocalBase() {
 
 prebuilt=$kRoot/build/image-binary
 rm -rf "$prebuilt"
+trap 'rm -rf "$prebuilt"' EXIT
+mkdir -p "$prebuilt/ui"
+if [[ -z $ui ]]; then
+  ui=$kRoot/build/release/stratos-server/console/ui
+  [[ -f $ui/index.html ]] || ui=$kRoot/packaging/ui-placeholder
+fi
+[[ -f $ui/index.html ]] || die "$ui holds no index.html, so it is no built front end"
+cp -r "$ui/." "$prebuilt/ui/"
 if [[ -n $binary ]]; then
   [[ -x $binary ]] || die "$binary is no program"
-  trap 'rm -rf "$prebuilt"' EXIT
   install -D -m 755 "$binary" "$prebuilt/stratos-server"
 fi
 

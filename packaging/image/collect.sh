@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# usage: packaging/image/collect.sh BINARY TARGET
+# usage: packaging/image/collect.sh BINARY TARGET [UI]
 # Makes the root file system of the image in the folder TARGET: the program, the shared libraries that
-# it loads, certificate authorities, a placeholder front end, licences and a list of what is in it
+# it loads, certificate authorities, the front end in the folder UI or a placeholder page, licences and a list of what is in it
 # (SPDX). Runs on Debian, in the build stage of the Dockerfile.
 set -euo pipefail
 kRoot=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -9,8 +9,9 @@ readonly kRoot
 # shellcheck source=packaging/lib.sh
 . "$kRoot/packaging/lib.sh"
 
-(($# == 2)) || die "usage: ${0##*/} BINARY TARGET"
-readonly binary=$1 target=$2
+(($# == 2 || $# == 3)) || die "usage: ${0##*/} BINARY TARGET [UI]"
+readonly binary=$1 target=$2 ui=${3:-$kRoot/packaging/ui-placeholder}
+[[ -f $ui/index.html ]] || die "$ui holds no index.html, so it is no built front end"
 [[ -x $binary ]] || die "$binary is no program"
 [[ ! -e $target ]] || die "$target exists already"
 umask 022
@@ -62,7 +63,8 @@ printf 'root:x:0:0:root:/:/sbin/nologin\nstratos:x:2000:0:Stratos:/data:/sbin/no
   >"$target/etc/passwd"
 printf 'root:x:0:\n' >"$target/etc/group"
 printf 'hosts: files dns\n' >"$target/etc/nsswitch.conf"
-cp -r "$kRoot/packaging/ui-placeholder/." "$target/srv/ui/"
+cp -r "$ui/." "$target/srv/ui/"
+chmod -R a+rX "$target/srv/ui"
 chown -R 2000:0 "$target/data"
 chmod 770 "$target/data"
 
