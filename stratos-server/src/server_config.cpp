@@ -609,6 +609,10 @@ ConsoleOptions loadConsoleOptions(const Settings& settings, Warnings& warnings) 
   if (settings.isSet("CF_CLIENT")) options.endpoints.defaultClientId = settings.text("CF_CLIENT");
   options.endpoints.defaultClientSecret = settings.secret("CF_CLIENT_SECRET");
 
+  options.breaker.failures =
+      static_cast<std::size_t>(settings.integer("STRATOS_ENDPOINT_FAILURES", 0, 1'000));
+  options.breaker.maxWaiting =
+      static_cast<std::size_t>(settings.integer("STRATOS_ENDPOINT_MAX_CALLS", 0, 1'000'000));
   options.proxy.timeouts.reading = settings.seconds("HTTP_CLIENT_TIMEOUT_IN_SECS");
   options.proxy.timeouts.mutating = mutatingTimeout(settings);
   options.proxy.timeouts.longRunning = settings.seconds("HTTP_CLIENT_TIMEOUT_LONGRUNNING_IN_SECS");

@@ -177,6 +177,11 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
      "time for other proxied calls; default: the previous one when that is set, else 120"},
     {"HTTP_CLIENT_TIMEOUT_LONGRUNNING_IN_SECS", kEndpoints, Integer, "600", "",
      "time for calls that the front end marks as long running"},
+    {"STRATOS_ENDPOINT_FAILURES", kEndpoints, Integer, "5", "",
+     "calls of an endpoint in a row without any answer, after which it is left alone for a while; "
+     "0: never"},
+    {"STRATOS_ENDPOINT_MAX_CALLS", kEndpoints, Integer, "1000", "",
+     "calls of one endpoint that may wait for an answer at the same time; 0: any number"},
     {"HTTP_PROXY", kEndpoints, Text, "", "", "proxy for http endpoints (environment, either case)"},
     {"HTTPS_PROXY", kEndpoints, Text, "", "",
      "proxy for https endpoints (environment, either case)"},

@@ -104,6 +104,34 @@ TEST_P(ProxyTest, FanOutKeepsGoingPastTroubles) {  // Better than upstream: 9.1.
   EXPECT_THAT(answer.body, Not(HasSubstr("127.0.0.1")));  // Better: 9.1.20 names hosts.
 }
 
+TEST_P(ProxyTest, AnEndpointThatIsAwayIsLeftAloneAndSaidToBe) {
+  FakeUpstream away;
+  away.setAcceptMode(testing::AcceptMode::Close);
+  t().insertEndpoint("X", away.url());
+  t().insertToken(user_, "X");
+  const auto stateOf = [this](const std::string& member) {
+    return jsonAt(admin().get("/pp/v1/info").body, "endpoints/cf/X/connection/" + member);
+  };
+  EXPECT_EQ(stateOf("state"), "ok");
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(admin().get("/api/v1/proxy/X/v3/apps").status, 500);
+  const auto connections = away.connectionCount();
+  const Answer held = admin().get("/api/v1/proxy/X/v3/apps");
+  EXPECT_EQ(held.status, 503);
+  EXPECT_THAT(held.body, HasSubstr("does not answer"));
+  EXPECT_FALSE(held.headers.has("Retry-After"));  // The front end would show its upgrade page.
+  EXPECT_EQ(jsonAt(map("v2/info", "E1,X").body, "X/error/statusCode"), "503");
+  EXPECT_EQ(away.connectionCount(), connections) << "nobody may have asked it";
+  EXPECT_EQ(raw("v2/info").status, 200) << "the others go on";
+  EXPECT_EQ(stateOf("state"), "unreachable");
+  EXPECT_NE(stateOf("reason"), "<missing>");
+  EXPECT_THAT(stateOf("since"), HasSubstr("Z"));
+
+  away.setAcceptMode(testing::AcceptMode::Normal);
+  t().clock.advance(std::chrono::seconds{1});
+  EXPECT_EQ(admin().get("/api/v1/proxy/X/v3/apps").status, 404) << "an answer is an answer";
+  EXPECT_EQ(stateOf("state"), "ok");
+}
+
 TEST_P(ProxyTest, TheListIsChecked) {
   for (const auto& list : {"", "nobody", "E1,nobody", ","}) {
     const Answer answer = map("v2/info", list);

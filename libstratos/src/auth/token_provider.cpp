@@ -85,6 +85,20 @@ class TokenProvider::Impl {
     return currentOf(again, server, deadline);
   }
 
+  TokenState stateOf(const TokenRecord& token) const {
+    MutexLock lock(mutex_);
+    if (const auto refused = rejected_.find(keyOf(token));
+        refused != rejected_.end() && refused->second.version == token.version) {
+      return {TokenCondition::Rejected, rejection().reason, refused->second.since};
+    }
+    if (schemes_.isOAuth2(token) && token.refreshToken.empty() && !isAlive(token)) {
+      return {TokenCondition::Expired, "the token has expired; connect again",
+              fromUnixSeconds(token.expiry)};
+    }
+    const auto trouble = troubles_.find(keyOf(token));
+    return trouble == troubles_.end() ? TokenState{} : trouble->second;
+  }
+
   TokenResult renewAfterRefusal(const TokenRecord& refused, const Server& server,
                                 Deadline deadline) {
     if (isRenewable(refused, server)) {
@@ -178,6 +192,7 @@ class TokenProvider::Impl {
     std::exception_ptr error;
     try {
       result = runBlocking([&] { return renewAsLeader(seen, server, force); });
+      remember(seen, result);
     } catch (...) {
       error = std::current_exception();  // For the waiters too; rethrown below.
     }
@@ -191,6 +206,23 @@ class TokenProvider::Impl {
     flight.finished.open();
     if (error) std::rethrow_exception(error);
     return result;
+  }
+
+  /// What users are told about the token from now on.
+  void remember(const TokenRecord& row, const TokenResult& result) {
+    const bool mayPass = result.failure == TokenFailure::Unreachable ||
+                         result.failure == TokenFailure::Misconfigured;
+    MutexLock lock(mutex_);
+    if (!mayPass) {
+      troubles_.erase(keyOf(row));
+      return;
+    }
+    if (troubles_.size() >= kMaxRejected) troubles_.clear();
+    TokenState& state = troubles_[keyOf(row)];
+    state.condition = result.failure == TokenFailure::Unreachable ? TokenCondition::Unreachable
+                                                                  : TokenCondition::Misconfigured;
+    state.reason = result.reason;
+    if (!state.since) state.since = clock_.now();
   }
 
   TokenResult renewAsLeader(const TokenRecord& seen, const Server& server, bool force) {
@@ -413,6 +445,11 @@ class TokenProvider::Impl {
     return std::nullopt;
   }
 
+  struct Refused {
+    std::string version;
+    TimePoint since;
+  };
+
   /// The right to redeem the refresh token of one row, among all processes.
   class Lease {
    public:
@@ -466,7 +503,7 @@ class TokenProvider::Impl {
     note(row, "the authorization server refuses to renew a token", answer);
     MutexLock lock(mutex_);
     if (rejected_.size() >= kMaxRejected) rejected_.clear();
-    rejected_[keyOf(row)] = newer->version;
+    rejected_[keyOf(row)] = {newer->version, clock_.now()};
     return rejection();
   }
 
@@ -497,7 +534,7 @@ class TokenProvider::Impl {
     MutexLock lock(mutex_);
     const auto it = rejected_.find(keyOf(row));
     if (it == rejected_.end()) return false;
-    if (it->second == row.version) return true;
+    if (it->second.version == row.version) return true;
     rejected_.erase(it);  // Connected anew since.
     return false;
   }
@@ -517,9 +554,11 @@ class TokenProvider::Impl {
   const TokenProviderOptions options_;
   UaaTokenCheck* const consoleCheck_;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::map<RowKey, std::shared_ptr<Flight>> flights_ STRATOS_GUARDED_BY(mutex_);
-  std::map<RowKey, std::string> rejected_ STRATOS_GUARDED_BY(mutex_);
+  std::map<RowKey, Refused> rejected_ STRATOS_GUARDED_BY(mutex_);
+  /// Whose last renewal failed for a reason that may pass.
+  std::map<RowKey, TokenState> troubles_ STRATOS_GUARDED_BY(mutex_);
   std::map<RowKey, Unstored> unstored_ STRATOS_GUARDED_BY(mutex_);
   bool isWriting_ STRATOS_GUARDED_BY(mutex_) = false;
   /// Last, so that it ends first.
@@ -547,6 +586,10 @@ TokenResult TokenProvider::get(const UserId& user, const store::EndpointRecord& 
 TokenResult TokenProvider::renew(const store::EndpointRecord& endpoint,
                                  const store::TokenRecord& refused, Deadline deadline) {
   return impl_->renewAfterRefusal(refused, {.endpoint = &endpoint}, deadline);
+}
+
+TokenState TokenProvider::stateOf(const store::TokenRecord& token) const {
+  return impl_->stateOf(token);
 }
 
 TokenResult TokenProvider::getConsole(const UserId& user, const UaaTarget& uaa, Deadline deadline) {

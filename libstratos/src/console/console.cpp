@@ -37,7 +37,8 @@ Services::Services(ConsoleOptions consoleOptions, ConsoleEnvironment environment
       sessions(sessionStore, env.clock, env.random, options.session),
       registry(endpointStore, env.log, options.endpoints),
       connector(registry, tokenStore, env.log),
-      forwarder(env.transport, tokenProvider, env.log, options.forwarder),
+      breaker(env.clock, options.breaker),
+      forwarder(env.transport, tokenProvider, env.log, options.forwarder, &breaker),
       workers(std::make_unique<WorkerPool>(options.workerThreads)),
       proxy(registry, forwarder, *workers, options.proxy) {
   const std::string seed = env.random.bytes(sizeof(std::uint64_t));

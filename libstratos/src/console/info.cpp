@@ -95,6 +95,42 @@ void writeDiagnostics(JsonWriter& json, Services& services) {
   json.endObject();
 }
 
+std::string_view nameOf(auth::TokenCondition condition) {
+  switch (condition) {
+    case auth::TokenCondition::Ok:
+      return "ok";
+    case auth::TokenCondition::Expired:
+      return "expired";
+    case auth::TokenCondition::Rejected:
+      return "rejected";
+    case auth::TokenCondition::Unreachable:
+      return "unreachable";
+    case auth::TokenCondition::Misconfigured:
+      return "misconfigured";
+  }
+  return "unknown";
+}
+
+/// Whether the user can work with an endpoint that is connected, and if not, why and since when.
+void writeConnection(JsonWriter& json, Services& services, const EndpointRecord& endpoint,
+                     const TokenRecord& token) {
+  const auth::TokenState state = services.tokenProvider.stateOf(token);
+  std::string_view name = nameOf(state.condition);
+  std::string reason = state.reason;
+  std::optional<TimePoint> since = state.since;
+  if (state.condition == auth::TokenCondition::Ok) {
+    if (const auto outage = services.breaker.outageOf(endpoint.id)) {
+      name = "unreachable";
+      reason = outage->reason;
+      since = outage->since;
+    }
+  }
+  json.key("connection").beginObject().member("state", std::string{name});
+  if (!reason.empty()) json.member("reason", reason);
+  if (since) json.member("since", toRfc3339(*since));
+  json.endObject();
+}
+
 class CreatorNames {
  public:
   explicit CreatorNames(auth::LoginService& login) : login_(login) {}
@@ -159,6 +195,7 @@ void writeEndpoints(JsonWriter& json, Services& services, const auth::ConnectedU
         json.null();
       } else {
         writeUser(json, services.tokenProvider.schemes().userOf(token->second, type));
+        writeConnection(json, services, endpoint, token->second);
       }
       creators.write(json, endpoint.creator);
       writeTexts(json, "metadata", metadataOf(services, endpoint, user));

@@ -65,6 +65,7 @@ struct Services {
   endpoint::EndpointRegistry registry;
   endpoint::Connector connector;
 
+  proxy::CircuitBreaker breaker;
   proxy::Forwarder forwarder;
   std::unique_ptr<WorkerPool> workers;
   proxy::ProxyService proxy;

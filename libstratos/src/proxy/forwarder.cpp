@@ -67,6 +67,12 @@ void drain(http::Body& body) {
   }
 }
 
+/// Whether a failure says that the endpoint is not there.
+bool isOutage(http::TransportFailure failure) {
+  return failure == http::TransportFailure::Refused || failure == http::TransportFailure::Tls ||
+         failure == http::TransportFailure::TimedOut || failure == http::TransportFailure::Broken;
+}
+
 std::string describe(http::TransportFailure failure) {
   switch (failure) {
     case http::TransportFailure::Refused:
@@ -89,8 +95,8 @@ std::string describe(http::TransportFailure failure) {
 }  // namespace
 
 Forwarder::Forwarder(http::Transport& transport, auth::TokenProvider& tokens, LogSink& log,
-                     ForwarderOptions options)
-    : transport_(transport), tokens_(tokens), log_(log), options_(options) {}
+                     ForwarderOptions options, CircuitBreaker* breaker)
+    : transport_(transport), tokens_(tokens), log_(log), options_(options), breaker_(breaker) {}
 
 ForwardResult Forwarder::forward(ForwardRequest request) {
   ForwardResult result;
@@ -138,7 +144,14 @@ ForwardResult Forwarder::forward(ForwardRequest request) {
   const bool replayable = renewable && makeReplayable(request.body, options_.replayLimitBytes);
 
   const auto send = [&](http::Body body) {
-    http::ClientRequest call{.method = request.method,
+    std::string refusal;
+    auto call = breaker_ ? breaker_->tryBegin(request.endpoint.id, refusal) : std::nullopt;
+    if (breaker_ && !call) {
+      result.status = ForwardStatus::HeldBack;
+      result.reason = refusal;
+      return;
+    }
+    http::ClientRequest outgoing{.method = request.method,
                              .url = request.url,
                              .headers = request.headers,
                              .body = std::move(body),
@@ -147,11 +160,11 @@ ForwardResult Forwarder::forward(ForwardRequest request) {
                                        .identity = credential.clientIdentity},
                              .deadline = request.deadline};
     if (!credential.authorization.empty()) {
-      call.headers.set("Authorization", credential.authorization);
+      outgoing.headers.set("Authorization", credential.authorization);
     }
-    const bool inMemory = !call.body.isStream();
+    const bool inMemory = !outgoing.body.isStream();
     try {
-      result.response = http::followRedirects(transport_, std::move(call));
+      result.response = http::followRedirects(transport_, std::move(outgoing));
     } catch (const Error& error) {
       // With a stream it may be the browser's fault, which is not for this call to judge.
       if (!inMemory || error.code() != ErrorCode::InvalidArgument) throw;
@@ -169,11 +182,13 @@ ForwardResult Forwarder::forward(ForwardRequest request) {
     if (result.response.failed()) {
       result.status = ForwardStatus::TransportFailed;
       result.reason = describe(result.failure);
+      if (call && isOutage(result.failure)) call->failed(result.reason);
       const bool isOrdinary = result.failure == http::TransportFailure::Cancelled;
       log(log_, isOrdinary ? LogLevel::Debug : LogLevel::Warning, "proxied call failed",
           {{"endpoint", request.endpoint.id.str()}, {"reason", result.response.detail}});
     } else {
       result.status = ForwardStatus::Answered;
+      if (call) call->answered();
     }
   };
 

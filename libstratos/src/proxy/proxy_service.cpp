@@ -41,6 +41,8 @@ FanOutEntry entryOf(Collected&& collected) {
     case ForwardStatus::TokenFailed:
     case ForwardStatus::TransportFailed:
       return FanOutEntry::failed(500, "Error proxing request", collected.result.reason);
+    case ForwardStatus::HeldBack:
+      return FanOutEntry::failed(503, "503 Service Unavailable", collected.result.reason);
     case ForwardStatus::Answered:
       break;
   }
@@ -202,6 +204,8 @@ class ProxyService::Impl {
 
   static Response refusal(const ForwardResult& result) {
     if (result.status == ForwardStatus::NotConnected) return Response::empty(400);
+    // Without Retry-After, which the front end takes for an upgrade of the console.
+    if (result.status == ForwardStatus::HeldBack) return Response::text(503, result.reason);
     return Response::text(500, result.reason);
   }
 

@@ -228,6 +228,29 @@ TEST_F(ForwarderTest, ReportsACallThatCannotBeSent) {
                Error);
 }
 
+TEST_F(ForwarderTest, LeavesAnEndpointAloneThatDoesNotAnswer) {
+  connect();
+  CircuitBreaker breaker(clock_, {.failures = 2, .pause = std::chrono::seconds{1}});
+  Forwarder careful(network_, provider_, log_, {}, &breaker);
+  network_.answer([](const SentRequest&) {
+    http::ClientResponse none;
+    none.failure = http::TransportFailure::TimedOut;
+    return none;
+  });
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(careful.forward(call()).status, ForwardStatus::TransportFailed);
+  }
+  const ForwardResult held = careful.forward(call());
+  EXPECT_EQ(held.status, ForwardStatus::HeldBack);
+  EXPECT_EQ(held.reason, "the endpoint does not answer; the next try is in 1 s");
+  EXPECT_EQ(network_.count(), 2U);
+  // Any answer counts, also one that says that something is wrong.
+  network_.answer([](const SentRequest&) { return reply(500, "oops"); });
+  clock_.advance(std::chrono::seconds{1});
+  EXPECT_EQ(careful.forward(call()).status, ForwardStatus::Answered);
+  EXPECT_EQ(careful.forward(call()).status, ForwardStatus::Answered);
+}
+
 TEST_F(ForwarderTest, PassesAFailureOfTheBrowsersBodyOn) {
   connect();
   auto source = std::make_unique<test::PiecewiseSource>(

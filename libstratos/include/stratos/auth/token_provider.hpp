@@ -40,6 +40,21 @@ struct STRATOS_EXPORT TokenResult {
   [[nodiscard]] bool ok() const noexcept { return failure == TokenFailure::None; }
 };
 
+enum class TokenCondition {
+  Ok,             ///< As far as is known.
+  Expired,        ///< And there is nothing to renew it with.
+  Rejected,       ///< The authorization server refused to renew it: the user must connect again.
+  Unreachable,    ///< The last renewal failed for a reason that may pass.
+  Misconfigured,  ///< The authorization server does not accept our client.
+};
+
+/// What is known of a stored token without asking anybody.
+struct STRATOS_EXPORT TokenState {
+  TokenCondition condition = TokenCondition::Ok;
+  std::string reason;               ///< One sentence for users; empty when Ok.
+  std::optional<TimePoint> since;  ///< When that was first seen by this process.
+};
+
 struct TokenProviderOptions {
   /// Tokens with less life than this left are refreshed before being handed out.
   std::chrono::seconds refreshMargin{30};
@@ -90,6 +105,9 @@ class STRATOS_EXPORT TokenProvider {
   /// meanwhile; then that one is returned. A kind of token that cannot be renewed gives Rejected.
   [[nodiscard]] TokenResult renew(const store::EndpointRecord& endpoint,
                                   const store::TokenRecord& refused, Deadline deadline);
+
+  /// What is known of a token of an endpoint. Asks nobody.
+  [[nodiscard]] TokenState stateOf(const store::TokenRecord& token) const;
 
   /// The console's own login token of `user` at `uaa`, fresh, under the same rules.
   [[nodiscard]] TokenResult getConsole(const UserId& user, const UaaTarget& uaa, Deadline deadline);

@@ -105,6 +105,7 @@ struct STRATOS_EXPORT ConsoleOptions {
   endpoint::EndpointRegistryOptions endpoints;
   proxy::ProxyOptions proxy;
   proxy::ForwarderOptions forwarder;
+  proxy::CircuitBreakerOptions breaker;
   auth::TokenProviderOptions tokens;
 
   /// Proxies whose word counts: X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host of

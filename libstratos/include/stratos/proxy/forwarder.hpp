@@ -11,6 +11,7 @@
 #include "stratos/base/log.hpp"
 #include "stratos/http/message.hpp"
 #include "stratos/http/transport.hpp"
+#include "stratos/proxy/circuit_breaker.hpp"
 #include "stratos/store/endpoint_store.hpp"
 
 namespace stratos::proxy {
@@ -39,6 +40,7 @@ enum class ForwardStatus {
   NotConnected,  ///< The user has no token for the endpoint.
   TokenFailed,   ///< There is one, but it cannot be renewed, or the endpoint refused a fresh one.
   TransportFailed,
+  HeldBack,  ///< The circuit breaker did not let it through.
 };
 
 /// What became of a call. Whatever an endpoint does is ordinary traffic, so it is a value.
@@ -58,13 +60,13 @@ struct ForwarderOptions {
 /// Sends a call to an endpoint with the user's token: gets it, adds it, renews it once when the
 /// endpoint answers 401, and streams the answer.
 ///
-/// This is the blocking form of the exchange: everything it needs is a snapshot in ForwardRequest
-/// plus TokenProvider and Transport, so that a state machine in an event loop can stand in for it.
+/// Waits as stratos/base/waiting.hpp does: on a thread, or on a fiber that lets others run.
 /// Thread safety: all members may be called concurrently. The collaborators must outlive it.
 class STRATOS_EXPORT Forwarder {
  public:
+  /// `breaker` may be null: every call is made.
   Forwarder(http::Transport& transport, auth::TokenProvider& tokens, LogSink& log,
-            ForwarderOptions options = {});
+            ForwarderOptions options = {}, CircuitBreaker* breaker = nullptr);
 
   /// Never throws for what the endpoint or its authorization server does. Throws Error(Unavailable)
   /// when the database cannot be asked, and what reading the browser's body throws.
@@ -75,6 +77,7 @@ class STRATOS_EXPORT Forwarder {
   auth::TokenProvider& tokens_;
   LogSink& log_;
   ForwarderOptions options_;
+  CircuitBreaker* breaker_;
 };
 
 }  // namespace stratos::proxy
