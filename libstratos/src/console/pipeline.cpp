@@ -175,10 +175,13 @@ Response addSecurityFields(Services& services, Request& request, const HandlerFu
   if (isBelow(request, "pp") || isBelow(request, "api")) {
     setDefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'self'");
     response.headers.set("Cache-Control", "no-store");
-  } else {
-    setDefault("Cache-Control", "no-cache");
+  } else if (!response.headers.has("Cache-Control")) {
+    response.headers.set("Cache-Control", "no-cache");
   }
-  response.headers.set("Pragma", "no-cache");
+  // The same for caches that only know HTTP/1.0.
+  if (response.headers.get("Cache-Control").starts_with("no-")) {
+    response.headers.set("Pragma", "no-cache");
+  }
   if (services.options.hstsMaxAge && request.secure) {
     response.headers.set("Strict-Transport-Security",
                          "max-age=" + std::to_string(services.options.hstsMaxAge->count()));

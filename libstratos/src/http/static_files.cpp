@@ -201,6 +201,25 @@ RangeResult parseRange(std::string_view text, std::uint64_t size, ByteRange& ran
   return RangeResult::Part;
 }
 
+/// True for names that builders of front ends give to files that never change: with a hash of the
+/// content, 16 or more hexadecimal digits (Angular, webpack) or 8 of Base32 (esbuild), before the
+/// extension. packaging/helm/console/files/nginx.conf has the same rule.
+bool isImmutable(const fs::path& path) {
+  const std::string stem = path.stem().string();
+  const auto mark = stem.find_last_of(".-");
+  if (mark == std::string::npos || mark == 0) return false;
+  const std::string_view hash = std::string_view{stem}.substr(mark + 1);
+  const auto all = [hash](const auto& isDigit) {
+    return std::all_of(hash.begin(), hash.end(), isDigit);
+  };
+  const auto isDecimal = [](char c) { return c >= '0' && c <= '9'; };
+  if (hash.size() >= 16) {
+    return all([&](char c) { return isDecimal(c) || (c >= 'a' && c <= 'f'); });
+  }
+  return hash.size() == 8 && stem[mark] == '-' &&
+         all([&](char c) { return isDecimal(c) || (c >= 'A' && c <= 'Z'); });
+}
+
 struct OpenFile {
   FileDescriptor file;
   fs::path path;
@@ -261,6 +280,9 @@ Response StaticFiles::handle(Request& request) {
   Response response;
   response.headers.set("Content-Type", std::string(type.type));
   response.headers.set("Last-Modified", formatHttpDate(file->modified));
+  if (isImmutable(file->path)) {
+    response.headers.set("Cache-Control", "public, max-age=31536000, immutable");
+  }
   const bool compressible = type.text && file->size >= kGzipMinimum;
   if (compressible) response.headers.set("Vary", "Accept-Encoding");
 

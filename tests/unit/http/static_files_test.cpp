@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <stdlib.h>
@@ -98,6 +99,22 @@ TEST_F(StaticFilesTest, CompressesTextWhenTheClientTakesIt) {
   EXPECT_EQ(plain.readAll(10000), std::string(4000, 'x'));
   EXPECT_FALSE(ask("/app.js", {{"Accept-Encoding", "gzip;q=0"}}).headers.has("Content-Encoding"));
   EXPECT_FALSE(ask("/logo.png", {{"Accept-Encoding", "gzip"}}).headers.has("Content-Encoding"));
+}
+
+TEST_F(StaticFilesTest, NamesWithAHashMayBeKeptForEver) {
+  for (const char* name : {"main.3f2a1b9c4d5e6f70.js", "chunk-QX7B2A9D.js", "a-0123456789abcdef0.css"}) {
+    write(std::string("site/") + name, "x");
+    EXPECT_THAT(std::string(ask(std::string("/") + name).headers.get("Cache-Control")),
+                ::testing::HasSubstr("immutable"))
+        << name;
+  }
+  for (const char* name : {"index.html", "app.js", "zone-evergreen.js", "jquery-3.7.1.js",
+                           "chunk-qx7b2a9d.js", "data.20240101.json", ".0123456789abcdef"}) {
+    write(std::string("site/") + name, "x");
+    EXPECT_FALSE(ask(std::string("/") + name).headers.has("Cache-Control")) << name;
+  }
+  // What is not there is the front end, which is new with each release.
+  EXPECT_FALSE(ask("/gone.3f2a1b9c4d5e6f70.js").headers.has("Cache-Control"));
 }
 
 TEST_F(StaticFilesTest, NeedsAFolder) {
