@@ -26,6 +26,8 @@ Sections (default: all): common  what holds everywhere      cf     Cloud Foundry
   --list               print the checks without making them
   --list-tests         print which tests of ctest they name
 
+The chart needs Helm, or Go to build it, and python3-yaml; nginx needs nginx-light.
+
 As root, with debootstrap and systemd-nspawn (package systemd-container) installed, the Debian package is
 also installed into a fresh Debian that is booted.
 TEXT
@@ -592,7 +594,19 @@ if $list; then
   exit 0
 fi
 
-if isWanted chart; then addLabelled chart; fi
+# The tests of the chart need Helm, which Debian does not have. Go builds it.
+buildHelm() {
+  local version=v3.18.4 folder=$kRoot/build/helm
+  if [[ -z ${STRATOS_HELM:-} ]] && ! command -v helm >/dev/null; then
+    if [[ ! -x $folder/helm ]] && command -v go >/dev/null; then
+      say "Building Helm $version ..."
+      GOBIN=$folder go install "helm.sh/helm/v3/cmd/helm@$version" || warn "Helm cannot be built"
+    fi
+    if [[ -x $folder/helm ]]; then export STRATOS_HELM=$folder/helm; fi
+  fi
+}
+
+if isWanted chart; then buildHelm && addLabelled chart; fi
 if isWanted nginx; then addLabelled nginx; fi
 
 # Cases with parameters have the name of their instance in front.

@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 readonly kChart=packaging/helm/console
 readonly kPolicies=tests/packaging/chart_policies.py
+readonly kKubernetes=1.31.0
 helm=${STRATOS_HELM:-$(command -v helm || true)}
 if [[ -z $helm ]]; then
   printf 'SKIPPED: there is no helm; packaging/acceptance.sh chart builds one\n'
@@ -25,7 +26,7 @@ fail() {
 render() {
   local name=$1
   shift
-  "$helm" template rel "$kChart" --namespace ns "$@" >"$folder/$name.yaml" 2>"$folder/$name.err" ||
+  "$helm" template rel "$kChart" --kube-version "$kKubernetes" --namespace ns "$@" >"$folder/$name.yaml" 2>"$folder/$name.err" ||
     { cat "$folder/$name.err"; fail "$name does not render"; }
 }
 # has NAME TEXT...: each text stands in what was rendered.
@@ -43,7 +44,7 @@ hasNot() {
 refused() {
   local text=$1
   shift
-  if "$helm" template rel "$kChart" --namespace ns "$@" >"$folder/refused" 2>&1; then
+  if "$helm" template rel "$kChart" --kube-version "$kKubernetes" --namespace ns "$@" >"$folder/refused" 2>&1; then
     fail "$* was accepted"
   fi
   grep -qF -- "$text" "$folder/refused" || { cat "$folder/refused"; fail "$*: no \"$text\""; }
@@ -111,7 +112,7 @@ Renders() {
   hasNot LoadBalancer 'nodePort'
 
   local long=a-release-whose-name-is-as-long-as-helm-lets-it-
-  "$helm" template "${long}be" "$kChart" >"$folder/long.yaml"
+  "$helm" template "${long}be" "$kChart" --kube-version "$kKubernetes" >"$folder/long.yaml"
   policies long
 }
 
