@@ -5,12 +5,12 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . packaging/lib.sh
 readonly kFiles=packaging/helm/console/files
-nginx=$(command -v nginx || printf '/usr/sbin/nginx')
+nginx=${NGINX:-$(command -v nginx || printf '/usr/sbin/nginx')}
 skip() {
   printf 'SKIPPED: %s\n' "$*"
   exit 77
 }
-[[ -x $nginx ]] || skip "there is no nginx (Debian: nginx-light)"
+[[ -x $nginx && -e /etc/nginx/mime.types ]] || skip "there is no nginx (Debian: nginx-light)"
 command -v psql >/dev/null || skip "there is no psql"
 [[ -n ${STRATOS_TEST_POSTGRES_URL:-} ]] || skip "STRATOS_TEST_POSTGRES_URL names no PostgreSQL"
 
