@@ -113,7 +113,7 @@ fields "$kStatic/main.3f2a1b9c4d5e6f70.js" | grep -q immutable || fail "a hashed
   fail "300 MB are let in"
 
 # A session that one server made serves on the other, through nginx and with its view of the client.
-get -c "$folder/cookies" -o "$folder/login" -d 'username=admin&password=correct-horse' "$kSite/pp/v1/auth/login"
+get -c "$folder/cookies" -o "$folder/login" -d 'username=admin&password=correct-horse' "$kSite/pp/v1/auth/login/uaa"
 for server in one two; do
   session=$(awk '/console-session/ {print $6 "=" $7}' "$folder/cookies")
   [[ $(get -o /dev/null -w '%{http_code}' -H "Cookie: $session" "http://127.0.0.1:${ports[$server]}/pp/v1/info") == 200 ]] ||

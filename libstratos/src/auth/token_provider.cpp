@@ -273,16 +273,22 @@ class TokenProvider::Impl {
   /// The outcome, when the row as it is stored now decides it; `current` takes the row otherwise.
   std::optional<TokenResult> withoutServer(const TokenRecord& seen, bool force,
                                            TokenRecord* current = nullptr) {
+    // In this order: what is written meanwhile is forgotten only afterwards, so that the row, read
+    // later, has it.
+    auto unstored = findUnstoredEntry(seen);
     auto row = findConnected(seen);
     if (!row) {
       forgetUnstored(seen);
       return disconnected();
     }
-    if (auto kept = findUnstored(*row)) {
+    if (unstored && holdsSame(*row, unstored->replaced)) {
       // The server has dropped what is stored. What it gave instead counts, stored or not.
-      kept->version = row->version;
-      row = current ? store(std::move(*kept), Deadline::after({})) : std::move(*kept);
+      TokenRecord kept = std::move(unstored->record);
+      kept.version = row->version;
+      row = current ? store(std::move(kept), Deadline::after({})) : std::move(kept);
       if (!row) return disconnected();
+    } else if (unstored) {
+      forgetUnstored(*row);  // Written, connected anew, or renewed by somebody else.
     }
     const bool replaced = !isSameToken(*row, seen);
     if ((replaced || !force) && isFresh(*row)) return usable(std::move(*row));
@@ -436,15 +442,6 @@ class TokenProvider::Impl {
     const auto it = unstored_.find(keyOf(record));
     return it == unstored_.end() ? std::nullopt : std::optional(it->second);
   }
-  /// The token that replaces `stored` although it could not be written yet.
-  std::optional<TokenRecord> findUnstored(const TokenRecord& stored) {
-    auto entry = findUnstoredEntry(stored);
-    if (!entry) return std::nullopt;
-    if (holdsSame(stored, entry->replaced)) return std::move(entry->record);
-    forgetUnstored(stored);  // Connected anew, or renewed by somebody else.
-    return std::nullopt;
-  }
-
   struct Refused {
     std::string version;
     TimePoint since;

@@ -43,6 +43,7 @@ class FaultyStore final : public store::TokenStore {
   std::atomic<bool> failReads = false;
   std::atomic<bool> failWrites = false;
   std::function<void()> beforeWrite = [] {};
+  std::function<void()> afterRead = [] {};
   std::optional<store::TokenRecord> cached;  ///< Answers the next findForEndpoint().
 
   std::optional<store::TokenRecord> findForEndpoint(const UserId& user,
@@ -52,7 +53,9 @@ class FaultyStore final : public store::TokenStore {
   }
   std::optional<store::TokenRecord> findById(const UserId& owner, const TokenId& id) override {
     if (failReads) throw Error(ErrorCode::Unavailable, "the database is away");
-    return real_.findById(owner, id);
+    auto found = real_.findById(owner, id);
+    afterRead();
+    return found;
   }
   std::optional<store::TokenRecord> findConsoleToken(const UserId& user) override {
     return real_.findConsoleToken(user);
@@ -439,6 +442,30 @@ TEST_F(TokenProviderTest, RenewsATokenThatWasNeverStoredFromItself) {
     return sent.field("refresh_token") == "new-refresh" ? granted("third", "third-refresh")
                                                         : reply(400, kInvalidGrant);
   });
+  EXPECT_EQ(get().record.authToken.reveal(), "third");
+  EXPECT_EQ(stored().refreshToken.reveal(), "third-refresh");
+}
+
+TEST_F(TokenProviderTest, ATokenThatIsWrittenWhileItsRowIsReadIsNotRedeemedTwice) {
+  save("u1", "access", "refresh", -10);
+  // The row has been read in its old state when the writer behind gets through.
+  const auto armed = std::make_shared<std::atomic<bool>>(false);
+  tokens_.afterRead = [this, armed, caller = std::this_thread::get_id()] {
+    if (std::this_thread::get_id() != caller || !armed->exchange(false)) return;
+    tokens_.failWrites = false;
+    const Deadline deadline = soon();
+    while (stored().refreshToken.reveal() != "new-refresh" && !deadline.hasPassed()) {
+      std::this_thread::yield();
+    }
+  };
+  tokens_.failWrites = true;
+  ASSERT_TRUE(get().ok());
+  clock_.advance(601s);
+  network_.answer([&](const SentRequest& sent) {
+    return sent.field("refresh_token") == "new-refresh" ? granted("third", "third-refresh")
+                                                        : reply(400, kInvalidGrant);
+  });
+  *armed = true;
   EXPECT_EQ(get().record.authToken.reveal(), "third");
   EXPECT_EQ(stored().refreshToken.reveal(), "third-refresh");
 }
