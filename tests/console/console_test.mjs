@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { findChromium, openBrowser, readArguments, saveShot, skip, World } from './harness.mjs';
+import { findChromium, openBrowser, readArguments, saveShot, skip, startPlatforms, World } from './harness.mjs';
 
 const kFirstLoadLimit = 350 * 1024;
 const kPassword = 'correct horse battery';
@@ -243,6 +243,46 @@ const tests = {
     await button(page, 'Try again').click();
     await page.getByRole('link', { name: 'org-00000' }).waitFor();
     await page.context().close();
+  },
+
+  async 'endpoints of other types are registered and connected'({ url }) {
+    const platforms = await startPlatforms('platform-token');
+    const page = await openSignedIn(url);
+    const dialog = page.getByRole('dialog');
+    const kubeconfig = [
+      'apiVersion: v1', 'kind: Config', 'current-context: here', 'clusters:', '- name: here', `  cluster: {server: '${platforms.url}'}`, 'contexts:', '- name: here',
+      '  context: {cluster: here, user: me}', 'users:', '- name: me', '  user: {token: platform-token}',
+    ].join('\n');
+    const cases = [
+      { kind: 'Kubernetes', way: 'Token', fields: { Token: 'platform-token' }, connected: 'Connected as' },
+      { kind: 'K3s', way: 'Kubeconfig', fields: { 'File contents': kubeconfig }, connected: 'Connected as' },
+      { kind: 'GitHub', fields: { Token: 'platform-token' }, connected: 'Connected as' },
+      { kind: 'Helm repository', fields: { 'User name': 'ada', Password: 'secret' }, connected: 'Connected as ada' },
+      { kind: 'Artifact Hub', connected: 'No credentials needed' },
+      { kind: 'Metrics', connected: 'Not connected' },
+    ];
+    for (const { kind, way, fields, connected } of cases) {
+      const name = `my ${kind}`;
+      await button(page, 'Register endpoint').first().click();
+      await dialog.getByLabel('Kind').selectOption({ label: kind });
+      await dialog.getByLabel('Name', { exact: true }).fill(name);
+      // A platform is registered once per address.
+      await dialog.getByLabel('Address').fill(kind === 'K3s' ? `${platforms.url}/` : platforms.url);
+      await dialog.getByRole('button', { name: 'Register endpoint' }).click();
+      await row(page, name).waitFor();
+      if (fields) {
+        await row(page, name).getByRole('button', { name: 'Connect', exact: true }).click();
+        if (way) await dialog.getByLabel('How to connect').selectOption({ label: way });
+        for (const [label, value] of Object.entries(fields)) await dialog.getByLabel(label, { exact: true }).fill(value);
+        await dialog.getByRole('button', { name: 'Connect' }).click();
+      }
+      await row(page, name).getByText(connected).waitFor();
+      await row(page, name).getByRole('button', { name: 'Unregister' }).click();
+      await dialog.getByRole('button', { name: 'Unregister' }).click();
+      await row(page, name).waitFor({ state: 'detached' });
+    }
+    await page.context().close();
+    await platforms.stop();
   },
 
   async 'favourites, API keys, sessions and password'({ url }) {

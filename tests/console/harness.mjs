@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -150,6 +151,32 @@ export async function openBrowser(modules) {
     for (const { id, help, nodes } of violations) problems.push(`${where}: ${id} (${help}) at ${nodes.map((node) => node.target.join(' ') + ' — ' + node.failureSummary).slice(0, 3).join(' | ')}`);
   };
   return { browser, newPage, problems, checkAccessibility };
+}
+
+/** A server that is a cluster, a GitHub, a chart repository, an Artifact Hub and a Prometheus, as far as connecting goes. */
+export async function startPlatforms(token) {
+  const json = (response, status, body) => {
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(body));
+  };
+  const server = createHttpServer((request, response) => {
+    const allowed = (request.headers.authorization ?? '').endsWith(token) || (request.headers.authorization ?? '').startsWith('Basic ');
+    const path = request.url.split('?')[0];
+    const answers = {
+      '/api': () => json(response, 200, { kind: 'APIVersions', versions: ['v1'] }),
+      '/version': () => json(response, allowed ? 200 : 401, { major: '1', minor: '30' }),
+      '/api/v1/pods': () => json(response, allowed ? 200 : 401, { kind: 'PodList', items: [] }),
+      '/user': () => json(response, allowed ? 200 : 401, { login: 'octo' }),
+      '/index.yaml': () => response.end('apiVersion: v1\nentries: {}\n'),
+      '/api/v1/packages/search': () => json(response, 200, { packages: [] }),
+      '/': () => response.end('metrics'),
+    };
+    const answer = answers[path];
+    if (answer) answer();
+    else json(response, 404, { message: 'Not Found' });
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${server.address().port}`, stop: () => new Promise((resolve) => { server.closeAllConnections(); server.close(resolve); }) };
 }
 
 export function saveShot(folder, name, bytes) {
