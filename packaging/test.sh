@@ -30,6 +30,9 @@ for argument in "$@"; do
   esac
 done
 
+# What one clone of the sources has compiled serves the others.
+export CCACHE_BASEDIR=$kRoot CCACHE_NOHASHDIR=true
+
 kJobs=$(nproc)
 # Most tests wait for a peer or a database part of their time.
 kTestJobs=$((kJobs + 1))

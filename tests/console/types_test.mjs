@@ -10,6 +10,6 @@ const compiler = join(work, 'node_modules/typescript/bin/tsc');
 if (!existsSync(compiler)) skip(`npm has not installed typescript in ${work}`);
 const { status, stdout } = spawnSync(process.execPath, [compiler, '--noEmit', '-p', work], { encoding: 'utf8' });
 assert.equal(status, 0, stdout);
-const hosts = [...readFileSync(join(work, 'package-lock.json'), 'utf8').matchAll(/"resolved": "https?:\/\/([^/"]+)/g)].map(([, host]) => host);
-assert.deepEqual(hosts.filter((host) => host !== 'registry.npmjs.org'), []);
+// No package is tied to the registry that somebody has used.
+assert.doesNotMatch(readFileSync(join(work, 'package-lock.json'), 'utf8'), /"resolved"/);
 console.log('ok');

@@ -61,6 +61,8 @@ class SoakTest : public ServerTest {
     Settings each = uaaSettings();
     each["STRATOS_EVENT_LOOPS"] = "2";
     each["LOG_API_REQUESTS"] = "false";
+    // The faults below come one after the other: the endpoint would be left alone.
+    each["STRATOS_ENDPOINT_FAILURES"] = "0";
     startServer(each);
     foundation->uaa().setRefreshMode(RefreshMode::Rotate);
     foundation->cloudController().server().handle("/v3/whoami", whoAmI);
