@@ -96,7 +96,9 @@ class TokenProvider::Impl {
               fromUnixSeconds(token.expiry)};
     }
     const auto trouble = troubles_.find(keyOf(token));
-    return trouble == troubles_.end() ? TokenState{} : trouble->second;
+    // Connected anew since, or renewed by another process.
+    if (trouble == troubles_.end() || isFresh(token)) return {};
+    return trouble->second;
   }
 
   TokenResult renewAfterRefusal(const TokenRecord& refused, const Server& server,
