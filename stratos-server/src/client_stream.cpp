@@ -21,6 +21,8 @@ using Poco::Net::SecureStreamSocket;
 
 // Larger pieces give TLS nothing, since a record holds 16 KiB.
 constexpr std::size_t kMaxTlsWriteBytes = 256 * 1024;
+// So many bytes pass in a row before others have their turn.
+constexpr std::size_t kTurnBytes = 512 * 1024;
 
 Poco::Net::StreamSocket prepare(Poco::Net::StreamSocket socket,
                                 const Poco::Net::Context::Ptr& tls) {
@@ -102,6 +104,7 @@ std::size_t ClientStream::read(char* buffer, std::size_t capacity, Deadline dead
     std::size_t count = 0;
     switch (tryRead(buffer, capacity, count)) {
       case Io::Done:
+        countPassed(count);
         return count;
       case Io::Ended:
         return 0;
@@ -117,6 +120,7 @@ void ClientStream::write(std::string_view bytes, std::chrono::milliseconds patie
     bool forReading = false;
     if (tryWrite(bytes, sent, forReading)) {
       bytes.remove_prefix(sent);
+      countPassed(sent);
     } else {
       wait(!forReading, Deadline::after(patience));
     }
@@ -160,7 +164,15 @@ void ClientStream::resetOnClose() noexcept {
 
 void ClientStream::shutDown() noexcept { static_cast<void>(::shutdown(descriptor_, SHUT_RDWR)); }
 
-void ClientStream::wait(bool forWriting, Deadline deadline) const {
+void ClientStream::countPassed(std::size_t bytes) {
+  passed_ += bytes;
+  if (passed_ < kTurnBytes) return;
+  passed_ = 0;
+  yield();
+}
+
+void ClientStream::wait(bool forWriting, Deadline deadline) {
+  passed_ = 0;
   const short ready =
       awaitReady(descriptor_, static_cast<short>(forWriting ? POLLOUT : POLLIN), deadline);
   if (ready == 0) {

@@ -53,11 +53,14 @@ class ClientStream {
   [[nodiscard]] Io tryReadPlain(char* buffer, std::size_t capacity, std::size_t& count) const;
   /// False when it would block, for a read of the TLS layer if `forReading`.
   [[nodiscard]] bool tryWrite(std::string_view bytes, std::size_t& count, bool& forReading);
-  void wait(bool forWriting, Deadline deadline) const;
+  void wait(bool forWriting, Deadline deadline);
+  /// Lets others run when much has passed without a wait.
+  void countPassed(std::size_t bytes);
 
   Poco::Net::StreamSocket socket_;
   bool secure_;
   bool wantsToWrite_ = false;
+  std::size_t passed_ = 0;  ///< Bytes since the last wait.
   int descriptor_;
 };
 

@@ -15,6 +15,7 @@
 #include <Poco/Net/StreamSocketImpl.h>
 
 #include "stratos/base/error.hpp"
+#include "stratos/base/waiting.hpp"
 
 namespace stratos::server {
 namespace {
@@ -321,6 +322,9 @@ void ConnectionLoop::serve(ConnectionPtr connection, Next next) {
       if (!keep || connection->clientGone) break;
       next = advance(connection);
       if (next == Next::Nothing) return;
+      // One client that asks without a pause must not have the loop for itself.
+      yield();
+      if (connection->clientGone) break;
     }
     if (next == Next::Refuse) exchange.refuse(exchange.refusalStatus());
   } catch (const std::exception& e) {

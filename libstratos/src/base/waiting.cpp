@@ -33,6 +33,10 @@ short awaitReady(int descriptor, short events, Deadline deadline) {
                            : pollFor(descriptor, events, deadline);
 }
 
+void yield() {
+  if (Waiter* const waiter = Waiter::current(); waiter != nullptr) waiter->yield();
+}
+
 void Gate::open() {
   const MutexLock lock(mutex_);
   isOpen_ = true;

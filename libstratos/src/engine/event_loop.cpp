@@ -61,6 +61,8 @@ void EventLoop::Impl::run() {
     // What these have begun may have more to do at once.
     if (!ready_.empty()) continue;
     if (stopping_ && active_ == 0) return;
+    // Who yields while events are seen to waits for the next ones.
+    turn_.swap(yielded_);
     const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
                                    timeoutMilliseconds());
     for (int i = 0; i < count; ++i) {
@@ -73,6 +75,8 @@ void EventLoop::Impl::run() {
         dispatch(descriptor, static_cast<std::uint32_t>(event.data.u64 >> 32U), event.events);
       }
     }
+    for (Fiber* const fiber : turn_) resume(*fiber);
+    turn_.clear();
   }
 }
 
@@ -270,6 +274,7 @@ void EventLoop::Impl::runTimers() {
 }
 
 int EventLoop::Impl::timeoutMilliseconds() const {
+  if (!turn_.empty()) return 0;
   auto at = nextTick_;
   if (!timers_.empty()) at = std::min(at, timers_.top().at);
   if (at == Steady::time_point::max()) return -1;

@@ -193,6 +193,11 @@ void Fiber::unpark() noexcept {
   });
 }
 
+void Fiber::yield() {
+  loop_.resumeLater(*this);
+  suspend(State::Yielded);
+}
+
 void Fiber::runBlocking(const std::function<void()>& work) {
   // What runs there must see this flow as it is now, and this flow the end of it: the pool's and
   // the loop's queues are the fences.

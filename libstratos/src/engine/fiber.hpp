@@ -42,6 +42,7 @@ class Fiber final : public Waiter {
     Running,
     Awaiting,  ///< A descriptor, until a deadline.
     Parked,    ///< An unpark(), until a deadline.
+    Yielded,   ///< Its turn, when the others have had theirs.
     Blocked,   ///< Work on another thread; only its end counts.
   };
 
@@ -53,6 +54,7 @@ class Fiber final : public Waiter {
   void start(std::function<void()> task) override;
   [[nodiscard]] bool park(Deadline deadline) override;
   void unpark() noexcept override;
+  void yield() override;
 
   /// Runs the flow until it waits or ends. On the loop's thread, in no fiber.
   void resume();

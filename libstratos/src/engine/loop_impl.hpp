@@ -41,6 +41,8 @@ class EventLoop::Impl {
   void forget(Fiber& fiber) noexcept;
   /// Has `fiber` looked at when the deadline passes.
   void arm(Fiber& fiber, Deadline deadline);
+  /// Has `fiber` resumed when what has happened by then has been seen to.
+  void resumeLater(Fiber& fiber) { yielded_.push_back(&fiber); }
 
  private:
   using Steady = Deadline::Steady;
@@ -80,6 +82,8 @@ class EventLoop::Impl {
   std::vector<Fiber*> free_;       ///< Places without a flow, with a stack.
   std::vector<Fiber*> stackless_;  ///< Places without either.
   std::vector<Fiber*> ready_;      ///< New flows that have not begun.
+  std::vector<Fiber*> yielded_;    ///< Flows that could go on and let others run first.
+  std::vector<Fiber*> turn_;       ///< Those of them whose turn is next.
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   std::atomic<std::size_t> active_ = 0;
   bool stopping_ = false;

@@ -190,6 +190,62 @@ TEST_F(EventLoopTest, CancellingEndsEveryWaitForDescriptors) {
   second.get_future().wait();
 }
 
+TEST_F(EventLoopTest, AFlowThatYieldsLetsEventsPostsAndTimersThrough) {
+  const SocketPair pair;
+  // On the loop's thread, like all that follows.
+  bool event = false;
+  bool posted = false;
+  bool timer = false;
+  bool other = false;
+  loop_.post([&] {
+    loop_.spawn([&] {
+      event = awaitReady(pair.here(), POLLIN, Deadline::never()) == POLLIN;
+      Waiter::current()->start([&] { other = true; });
+    });
+    loop_.spawn([&] {
+      const SocketPair silent;
+      timer = awaitReady(silent.here(), POLLIN, Deadline::after(milliseconds{1})) == 0;
+    });
+  });
+  inFiber([&] {
+    pair.send("x");
+    loop_.post([&] { posted = true; });
+    while (!event || !posted || !timer || !other) yield();
+  });
+  yield();  // Of a plain thread: nothing.
+}
+
+TEST_F(EventLoopTest, FlowsThatYieldTakeTurns) {
+  std::string order;
+  std::latch both(2);
+  loop_.post([&] {
+    for (const char name : {'a', 'b'}) {
+      loop_.spawn([&, name] {
+        for (int i = 0; i < 3; ++i) {
+          order += name;
+          yield();
+        }
+        both.count_down();
+      });
+    }
+  });
+  both.wait();
+  EXPECT_EQ(order, "ababab");
+}
+
+TEST_F(EventLoopTest, AFlowIsCancelledWhileItYields) {
+  const SocketPair pair;
+  std::promise<short> outcome;
+  loop_.post([&] {
+    const FiberId fiber = loop_.spawn([&] {
+      yield();
+      outcome.set_value(awaitReady(pair.here(), POLLIN, Deadline::never()));
+    });
+    loop_.cancel(fiber);
+  });
+  EXPECT_EQ(outcome.get_future().get(), kWaitCancelled);
+}
+
 TEST_F(EventLoopTest, BlockingWorkRunsElsewhere) {
   std::latch release(1);
   std::promise<void> done;

@@ -3,6 +3,8 @@
 #include <array>
 #include <future>
 #include <latch>
+#include <semaphore>
+#include <string>
 #include <vector>
 
 #include <fcntl.h>
@@ -87,6 +89,78 @@ TEST_F(HttpServerProxiedTest, PipelinedRequestsOfBothKindsAreAnsweredInOrder) {
   }
   client.send("BAD\r\n\r\n");
   EXPECT_THAT(client.readToEnd(), StartsWith("HTTP/1.1 400"));
+}
+
+TEST_F(HttpServerProxiedTest, AClientThatPipelinesLeavesTurnsToOthers) {
+  constexpr int kPipelined = 50;
+  std::latch begun(1);
+  std::latch otherHasAsked(1);
+  std::vector<std::string> order;  // Of the loop's thread.
+  start(
+      [&](http::Request& request) {
+        if (order.empty()) {
+          begun.count_down();
+          otherHasAsked.wait();
+        }
+        order.push_back(request.target);
+        return echo(request);
+      },
+      fibers());
+  TestClient busy = connect();
+  std::string all;
+  for (int i = 0; i < kPipelined; ++i) all += "GET /wait/busy HTTP/1.1\r\nHost: h\r\n\r\n";
+  busy.send(all);
+  begun.wait();
+  TestClient other = connect();
+  other.send("GET /wait/other HTTP/1.1\r\nHost: h\r\n\r\n");
+  otherHasAsked.count_down();
+  EXPECT_THAT(other.readResponse(), EndsWith("GET /wait/other "));
+  for (int i = 0; i < kPipelined; ++i) {
+    EXPECT_THAT(busy.readResponse(), EndsWith("GET /wait/busy "));
+  }
+  ASSERT_EQ(order.size(), kPipelined + 1U);
+  EXPECT_EQ(order.back(), "/wait/busy") << "the other one had to wait for all of them";
+}
+
+TEST_F(HttpServerProxiedTest, ABodyThatNeverWaitsLeavesTurnsToOthers) {
+  constexpr int kMostPieces = 1'000;
+  const std::string piece(16 * 1024, 'x');
+  std::latch begun(1);
+  std::latch otherHasAsked(1);
+  std::counting_semaphore<> taken(0);
+  // Of the loop's thread.
+  bool othersTurn = false;
+  int pieces = 0;
+  start(
+      [&](http::Request& request) {
+        if (request.target == "/wait/other") {
+          othersTurn = true;
+          return echo(request);
+        }
+        begun.count_down();
+        otherHasAsked.wait();
+        http::Response response;
+        response.body = http::Body(std::make_unique<FunctionSource>([&] {
+          // The last piece has left the socket: writing the next one need not wait.
+          if (pieces > 0) taken.acquire();
+          return othersTurn || ++pieces == kMostPieces ? std::string{} : piece;
+        }));
+        return response;
+      },
+      fibers());
+  TestClient busy = connect();
+  busy.send("GET /wait/body HTTP/1.1\r\nHost: h\r\n\r\n");
+  begun.wait();
+  TestClient other = connect();
+  other.send("GET /wait/other HTTP/1.1\r\nHost: h\r\n\r\n");
+  otherHasAsked.count_down();
+  static_cast<void>(busy.readUntil("\r\n\r\n"));
+  while (busy.readUntil("\r\n") != "0\r\n") {
+    static_cast<void>(busy.readBytes(piece.size() + 2));
+    taken.release();
+  }
+  EXPECT_THAT(other.readResponse(), EndsWith("GET /wait/other "));
+  EXPECT_LT(pieces, kMostPieces);
 }
 
 TEST_F(HttpServerProxiedTest, AClientThatGoesAwayEndsTheWait) {

@@ -38,6 +38,8 @@ class STRATOS_EXPORT Waiter {
   /// passed or the flow was cancelled.
   [[nodiscard]] virtual bool park(Deadline deadline) = 0;
   virtual void unpark() noexcept = 0;
+  /// See stratos::yield().
+  virtual void yield() = 0;
 
  protected:
   Waiter() = default;
@@ -51,6 +53,10 @@ class STRATOS_EXPORT Waiter {
 /// when the deadline has passed; kWaitCancelled when the calling flow was cancelled. May return
 /// early. One wait per descriptor at a time.
 [[nodiscard]] STRATOS_EXPORT short awaitReady(int descriptor, short events, Deadline deadline);
+
+/// Lets the other flows of this thread run, and whoever waits for an event that has come. For work
+/// that may go on for long without ever having to wait. On a plain thread it does nothing.
+STRATOS_EXPORT void yield();
 
 /// Calls `work`, which may block its thread, and returns or throws what it does. On a plain thread
 /// that is all; another flow waits meanwhile, and throws Error(Unavailable) when all threads for
