@@ -177,15 +177,10 @@ const tests = {
     await page.getByText('Nothing matches what you searched for.').waitFor();
     await find.fill('org-00000');
     await find.press('Enter');
-    const answer = (body) => (route) => route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify(body) });
-    await page.route('**/v3/roles?**', answer({
-      pagination: { total_results: 1, total_pages: 1 },
-      resources: [{ guid: 'r1', type: 'space_developer', relationships: { user: { data: { guid: 'u1' } }, space: { data: { guid: 's1' } } } }],
-      included: { users: [{ guid: 'u1', username: `${kHostile}-user` }], spaces: [{ guid: 's1', name: 'team' }] },
-    }));
     await page.getByRole('link', { name: 'Users and roles' }).click();
-    await row(page, `${kHostile}-user`).getByText('space developer').waitFor();
-    await row(page, `${kHostile}-user`).getByText('team').waitFor();
+    await row(page, 'space developer').getByText('user', { exact: true }).waitFor();
+    await row(page, 'space developer').getByText('space-00000').waitFor();
+    await row(page, 'organization manager').getByText('admin', { exact: true }).waitFor();
     await page.goBack();
     await find.fill('org-00000');
     await find.press('Enter');
@@ -195,8 +190,7 @@ const tests = {
     await page.getByRole('heading', { name: 'Applications', level: 1 }).waitFor();
     await page.getByRole('link', { name: kHostile }).click();
     await page.getByRole('heading', { name: kHostile, level: 1 }).waitFor();
-    // The simulated foundation has no processes: that part says so, and the rest is there.
-    await page.getByText('Processes and instances: not available').waitFor();
+    await row(page, 'RUNNING').first().getByText('/ 256 MB').waitFor();
     await page.getByText('route-00000.apps.example.com').waitFor();
 
     const dialog = page.getByRole('dialog');
@@ -205,36 +199,40 @@ const tests = {
     await dialog.getByRole('button', { name: 'Stop' }).click();
     await page.getByRole('heading', { level: 1 }).getByText('stopped').waitFor();
     assert.equal((await throughProxy(page, `v3/apps/${app.guid}`)).state, 'STOPPED');
+    await row(page, 'DOWN').first().waitFor();
+    await row(page, 'audit.app.stop').getByText('admin').waitFor();
     await button(page, 'Start').click();
     await page.getByRole('heading', { level: 1 }).getByText('started').waitFor();
 
-    // What a Cloud Controller says about the parts that the simulated one does not have.
+    await row(page, 'STARTING').first().waitFor();
+    await simulator('clock', { advanceSeconds: 60 });
+    await row(page, 'RUNNING').nth(1).getByText('0 h 1 min').waitFor();
+
     await throughProxy(page, `v3/apps/${app.guid}`, 'PATCH', { name: 'shop' });
-    await page.route('**/v3/apps/*/processes', answer({ resources: [{ guid: 'p1', type: 'web', instances: 2, memory_in_mb: 256, disk_in_mb: 1024 }] }));
-    const usage = { cpu: 0.25, mem: 128 * 1024 * 1024, disk: 64 * 1024 * 1024 };
-    const instance = { state: 'RUNNING', usage, mem_quota: 268435456, disk_quota: 1073741824, uptime: 7260 };
-    await page.route('**/v3/processes/p1/stats', answer({ resources: [{ index: 0, ...instance }, { index: 1, state: 'CRASHED', details: 'exited with 137' }] }));
-    await page.route('**/v3/apps/*/environment_variables', answer({ var: { DATABASE: 'postgres://secret' } }));
-    await page.route('**/v3/audit_events?**', answer({ pagination: {}, resources: [{ guid: 'e1', type: 'audit.app.start', created_at: '2026-01-02T03:04:05Z', actor: { name: 'admin' } }] }));
-    let scaled = null;
-    await page.route('**/v3/processes/p1/actions/scale', (route) => {
-      scaled = route.request().postDataJSON();
-      return answer({})(route);
-    });
     await page.reload();
-    await row(page, 'RUNNING').getByText('128 MB / 256 MB').waitFor();
-    await page.getByText('CRASHED (exited with 137)').waitFor();
-    assert.equal(await page.getByText('postgres://secret').count(), 0);
+    await row(page, 'RUNNING').first().waitFor();
+    assert.equal(await page.getByText('swordfish').count(), 0);
     await button(page, 'Show values').click();
-    await page.getByText('postgres://secret').waitFor();
+    await page.getByText('swordfish').waitFor();
     await button(page, 'Hide values').click();
     await checkAccessibility(page, 'application');
     await shoot(page, 'application');
     await button(page, 'Scale').click();
+    await dialog.getByLabel('Instances').fill('1000');
+    await dialog.getByRole('button', { name: 'Scale' }).click();
+    await dialog.getByText('memory quota_exceeded').waitFor();
     await dialog.getByLabel('Instances').fill('3');
     await dialog.getByRole('button', { name: 'Scale' }).click();
     await dialog.waitFor({ state: 'hidden' });
-    assert.deepEqual(scaled, { instances: 3, memory_in_mb: 256, disk_in_mb: 1024 });
+    await row(page, 'RUNNING').nth(2).waitFor();
+    await row(page, 'audit.app.process.scale').waitFor();
+
+    // One part that is not to be had leaves the others.
+    await simulator('fault', { kind: 'status', status: 500, pathPrefix: `/v3/apps/${app.guid}/processes`, times: -1 });
+    await page.reload();
+    await page.getByText('Processes and instances: not available').waitFor();
+    await page.getByText('route-00000.apps.example.com').waitFor();
+    await simulator('clear-faults');
 
     await page.route('**/pp/v1/proxy/v3/organizations?**', (route) => route.fulfill({ status: 503, body: 'upstream is down' , contentType: 'text/plain' }));
     await page.getByRole('link', { name: 'Foundation', exact: true }).click();

@@ -6,6 +6,7 @@
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
 #include "support.hpp"
+#include "v3_list.hpp"
 
 namespace stratos::testing {
 namespace {
@@ -14,14 +15,6 @@ Reply v2Error(int status, int code, const std::string& title, const std::string&
   return jsonReply(
       status,
       Json::object({{"description", description}, {"error_code", title}, {"code", code}}).dump());
-}
-
-Reply v3Error(int status, int code, const std::string& title, const std::string& detail) {
-  return jsonReply(
-      status,
-      Json::object({{"errors", Json{Json::Array{Json::object(
-                                   {{"code", code}, {"title", title}, {"detail", detail}})}}}})
-          .dump());
 }
 
 constexpr const char* kNotAuthorized = "You are not authorized to perform the requested action";
@@ -65,7 +58,7 @@ bool CloudRoles::manages(const std::string& type, const std::string& target,
   if (caller.hasScope("cloud_controller.admin")) return true;
   if (!isSpaceRole(type)) return has("organization_manager", target, caller.userId);
   return has("space_manager", target, caller.userId) ||
-         has("organization_manager", organizationOf_(target), caller.userId);
+         has("organization_manager", directory_.organizationOf(target), caller.userId);
 }
 
 std::optional<Reply> CloudRoles::handle(const ReceivedRequest& request,
@@ -75,6 +68,9 @@ std::optional<Reply> CloudRoles::handle(const ReceivedRequest& request,
   const bool isPost = request.method == "POST";
   if (path == Path{"v2", "users"} && isPost) return createUserV2(request, caller);
   if (path == Path{"v3", "users"} && isPost) return createUserV3(request, caller);
+  if (path.size() == 3 && path[0] == "v3" && path[1] == "roles" && request.method == "DELETE") {
+    return removeRole(path[2], caller);
+  }
   if (path == Path{"v3", "roles"}) return isPost ? createRole(request, caller) : listRoles(request);
   if (path.size() == 4 && path[0] == "v2" && path[1] == "organizations" &&
       path[3] == "user_roles" && request.method == "GET") {
@@ -103,7 +99,7 @@ Reply CloudRoles::createUserV2(const ReceivedRequest& request, const UaaTokenInf
 
 Reply CloudRoles::createUserV3(const ReceivedRequest& request, const UaaTokenInfo& caller) {
   if (!caller.hasScope("cloud_controller.admin")) {
-    return v3Error(403, 10003, "CF-NotAuthorized", kNotAuthorized);
+    return notAuthorized();
   }
   const std::string guid = bodyOf(request)["guid"];
   if (guid.empty() || !users_.insert(guid).second) {
@@ -144,7 +140,7 @@ Reply CloudRoles::userRoles(const ReceivedRequest& request, const std::string& o
 
 Reply CloudRoles::associate(const std::string& type, const std::string& target,
                             const std::string& user, const UaaTokenInfo& caller) {
-  if (isSpaceRole(type) && organizationOf_(target).empty()) {
+  if (isSpaceRole(type) && directory_.organizationOf(target).empty()) {
     return v2Error(404, 40004, "CF-SpaceNotFound", "The app space could not be found: " + target);
   }
   if (!manages(type, target, caller)) {
@@ -153,7 +149,7 @@ Reply CloudRoles::associate(const std::string& type, const std::string& target,
   if (!users_.contains(user)) {
     return v2Error(404, 20003, "CF-UserNotFound", "The user could not be found: " + user);
   }
-  if (isSpaceRole(type) && !has("organization_user", organizationOf_(target), user)) {
+  if (isSpaceRole(type) && !has("organization_user", directory_.organizationOf(target), user)) {
     return v2Error(400, 1002, "CF-InvalidRelation",
                    "Could not find users in the organization of the space");
   }
@@ -166,59 +162,130 @@ Reply CloudRoles::associate(const std::string& type, const std::string& target,
 Reply CloudRoles::createRole(const ReceivedRequest& request, const UaaTokenInfo& caller) {
   auto body = bodyOf(request);
   const std::string type = body["type"];
-  const std::string user = body["relationships.user.data.guid"];
+  const std::string userName = body["relationships.user.data.username"];
+  const std::string user =
+      userName.empty() ? body["relationships.user.data.guid"] : directory_.userGuid(userName);
+  if (!userName.empty() && user.empty()) {
+    return unprocessable("No user exists with the username '" + userName + "'.");
+  }
+  // Whom it names, the Cloud Controller takes over from the UAA.
+  if (!userName.empty()) users_.insert(user);
   const std::string target = body[isSpaceRole(type) ? "relationships.space.data.guid"
                                                     : "relationships.organization.data.guid"];
-  const auto unprocessable = [](const std::string& detail) {
-    return v3Error(422, 10008, "CF-UnprocessableEntity", detail);
-  };
   if (type.empty() || target.empty()) return unprocessable("Type must be one of the allowed types");
-  if (isSpaceRole(type) && organizationOf_(target).empty()) {
+  if (isSpaceRole(type) && directory_.organizationOf(target).empty()) {
     return unprocessable("Invalid space. Ensure that the space exists and you have access to it.");
   }
-  if (!manages(type, target, caller)) {
-    return v3Error(403, 10003, "CF-NotAuthorized", kNotAuthorized);
-  }
+  if (!manages(type, target, caller)) return notAuthorized();
   if (!users_.contains(user)) {
     return unprocessable("Invalid user. Ensure that the user exists and you have access to it.");
   }
-  if (isSpaceRole(type) && !has("organization_user", organizationOf_(target), user)) {
+  if (isSpaceRole(type) && !has("organization_user", directory_.organizationOf(target), user)) {
     return unprocessable(
         "Users cannot be assigned roles in a space if they do not have a role in "
         "that space's organization.");
   }
-  if (!roles_.emplace(type, target, user).second) {
+  const Role role{type, target, user};
+  if (!roles_.insert(role).second) {
     return unprocessable("User '" + user + "' already has '" + type + "' role in '" + target +
                          "'.");
   }
-  return jsonReply(201, Json::object({{"guid", randomHex(16)}, {"type", type}}).dump());
+  return jsonReply(201, Json::object({{"guid", guidOf(role)}, {"type", type}}).dump());
+}
+
+std::string CloudRoles::guidOf(const Role& role) {
+  const auto& [type, target, user] = role;
+  return stableGuid("role", type + "/" + target + "/" + user);
+}
+
+Json CloudRoles::userJson(const std::string& guid) const {
+  const std::string name = directory_.userName(guid);
+  return Json::object({{"guid", guid},
+                       {"username", name.empty() ? Json{} : Json{name}},
+                       {"presentation_name", name.empty() ? guid : name},
+                       {"origin", "uaa"}});
 }
 
 Reply CloudRoles::listRoles(const ReceivedRequest& request) const {
-  const auto isWanted = [&](const char* parameter, const std::string& value) {
-    const auto wanted = request.queryValue(parameter);
-    if (!wanted) return true;
-    const auto all = split(*wanted, ',');
-    return std::find(all.begin(), all.end(), value) != all.end();
-  };
-  Json::Array resources;
-  for (const auto& [type, target, user] : roles_) {
-    if (!isWanted("types", type) || !isWanted("user_guids", user)) continue;
-    if (!isSpaceRole(type) && !isWanted("organization_guids", target)) continue;
-    const auto reference = [](const std::string& guid) {
-      return Json::object({{"data", Json::object({{"guid", guid}})}});
-    };
-    resources.push_back(Json::object(
-        {{"type", type},
-         {"relationships",
-          Json::object({{"user", reference(user)},
-                        {isSpaceRole(type) ? "space" : "organization", reference(target)}})}}));
+  const ListQuery query = readListQuery(
+      request, {"guids", "types", "user_guids", "space_guids", "organization_guids"});
+  if (!query.problem.empty()) return badQuery(query.problem);
+  std::vector<const Role*> found;
+  for (const Role& role : roles_) {
+    const auto& [type, target, user] = role;
+    const bool isSpace = isSpaceRole(type);
+    if (query.allows("types", type) && query.allows("user_guids", user) &&
+        query.allows("guids", guidOf(role)) &&
+        query.allows(isSpace ? "space_guids" : "organization_guids", target) &&
+        // As the Cloud Controller has it, a filter by the one kind of place leaves out the other.
+        (isSpace || !query.filters.contains("space_guids")) &&
+        (!isSpace || !query.filters.contains("organization_guids"))) {
+      found.push_back(&role);
+    }
   }
-  return jsonReply(
-      200, Json::object(
-               {{"pagination", Json::object({{"total_results", std::uint64_t{resources.size()}}})},
-                {"resources", resources}})
-               .dump());
+  const auto include = split(request.queryValue("include").value_or(""), ',');
+  const auto isIncluded = [&](const char* what) {
+    return std::find(include.begin(), include.end(), what) != include.end();
+  };
+  Json::Array users;
+  Json::Array spaces;
+  Json::Array organizations;
+  std::set<std::string> seen;
+  const auto place = [&](const std::string& guid) {
+    return Json::object({{"guid", guid}, {"name", directory_.placeName(guid)}});
+  };
+  const std::size_t begin = std::min(found.size(), (query.page - 1) * query.perPage);
+  const std::size_t end = std::min(found.size(), begin + query.perPage);
+  for (std::size_t i = begin; i < end; ++i) {
+    const auto& [type, target, user] = *found[i];
+    if (isIncluded("user") && seen.insert(user).second) users.push_back(userJson(user));
+    const bool isSpace = isSpaceRole(type);
+    if (isIncluded(isSpace ? "space" : "organization") && seen.insert(target).second) {
+      (isSpace ? spaces : organizations).push_back(place(target));
+    }
+  }
+  Json::Object more;
+  if (!include.empty() && !include.front().empty()) {
+    more.emplace_back("included", Json::object({{"users", users},
+                                                {"spaces", spaces},
+                                                {"organizations", organizations}}));
+  }
+  return listReply(
+      query, directory_.apiUrl() + "/v3/roles", found.size(),
+      [&](std::size_t index) {
+        const auto& [type, target, user] = *found[index];
+        const auto reference = [](const std::string& guid) {
+          return Json::object({{"data", guid.empty() ? Json{} : Json::object({{"guid", guid}})}});
+        };
+        const bool isSpace = isSpaceRole(type);
+        return Json::object(
+            {{"guid", guidOf(*found[index])},
+             {"type", type},
+             {"relationships",
+              Json::object({{"user", reference(user)},
+                            {"space", reference(isSpace ? target : "")},
+                            {"organization", reference(isSpace ? "" : target)}})}});
+      },
+      more);
+}
+
+Reply CloudRoles::removeRole(const std::string& guid, const UaaTokenInfo& caller) {
+  const auto role = std::find_if(roles_.begin(), roles_.end(),
+                                 [&](const Role& each) { return guidOf(each) == guid; });
+  if (role == roles_.end()) return notFound("Role");
+  const auto [type, target, user] = *role;
+  if (!manages(type, target, caller)) return notAuthorized();
+  if (type == "organization_user") {
+    for (const auto& [otherType, otherTarget, otherUser] : roles_) {
+      if (otherUser == user && isSpaceRole(otherType) &&
+          directory_.organizationOf(otherTarget) == target) {
+        return unprocessable("Cannot delete organization_user role while user has roles in spaces "
+                             "in that organization.");
+      }
+    }
+  }
+  roles_.erase(role);
+  return directory_.accept("role.delete");
 }
 
 }  // namespace stratos::testing

@@ -8,19 +8,27 @@
 #include <tuple>
 #include <vector>
 
+#include "json.hpp"
 #include "stratos/testing/fake_uaa.hpp"
 
 namespace stratos::testing {
+
+/// What the roles ask others. Each gives an empty text for what there is not.
+struct CloudDirectory {
+  std::function<std::string()> apiUrl;
+  std::function<std::string(const std::string& space)> organizationOf;
+  std::function<std::string(const std::string& guid)> placeName;
+  std::function<std::string(const std::string& guid)> userName;
+  std::function<std::string(const std::string& name)> userGuid;
+  /// Begins a job: the answer 202 that leads to it.
+  std::function<Reply(const std::string& operation)> accept;
+};
 
 /// The users of a Cloud Controller and their roles: `/v2/users`, `user_roles` and the associations
 /// of v2, `/v3/users` and `/v3/roles`. One thread at a time.
 class CloudRoles {
  public:
-  /// The organization of a space; empty when there is no such space.
-  using OrganizationOfSpace = std::function<std::string(const std::string& space)>;
-
-  explicit CloudRoles(OrganizationOfSpace organizationOf)
-      : organizationOf_(std::move(organizationOf)) {}
+  explicit CloudRoles(CloudDirectory directory) : directory_(std::move(directory)) {}
 
   /// The types are those of v3: `organization_user`, `space_developer`, ...
   void add(const std::string& type, const std::string& target, const std::string& user);
@@ -42,13 +50,18 @@ class CloudRoles {
                                 const std::string& user, const UaaTokenInfo& caller);
   [[nodiscard]] Reply createRole(const ReceivedRequest& request, const UaaTokenInfo& caller);
   [[nodiscard]] Reply listRoles(const ReceivedRequest& request) const;
+  [[nodiscard]] Reply removeRole(const std::string& guid, const UaaTokenInfo& caller);
   /// Whether `caller` may give others a role in `target`.
   [[nodiscard]] bool manages(const std::string& type, const std::string& target,
                              const UaaTokenInfo& caller) const;
 
-  OrganizationOfSpace organizationOf_;
+  using Role = std::tuple<std::string, std::string, std::string>;  ///< Type, target, user.
+  [[nodiscard]] static std::string guidOf(const Role& role);
+  [[nodiscard]] Json userJson(const std::string& guid) const;
+
+  CloudDirectory directory_;
   std::set<std::string> users_;
-  std::set<std::tuple<std::string, std::string, std::string>> roles_;
+  std::set<Role> roles_;
 };
 
 }  // namespace stratos::testing

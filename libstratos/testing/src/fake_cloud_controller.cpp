@@ -4,16 +4,16 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
-#include <ctime>
 #include <map>
-#include <set>
 
 #include "cloud_roles.hpp"
+#include "cloud_runtime.hpp"
 #include "json.hpp"
 #include "stratos/base/annotations.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
 #include "support.hpp"
+#include "v3_list.hpp"
 
 namespace stratos::testing {
 namespace {
@@ -39,6 +39,11 @@ struct Record {
   bool started = true;
 };
 
+struct Job {
+  std::string operation;
+  int looks = 0;  ///< How often it was asked for.
+};
+
 struct KindInfo {
   Kind kind;
   std::string_view v3;
@@ -59,28 +64,13 @@ constexpr std::array<KindInfo, 6> kKinds{{
     {Kind::Domain, "domains", "domains", "Domain", 130002, "CF-DomainNotFound"},
 }};
 
-std::string toTimestamp(std::int64_t seconds) {
-  const std::time_t time = seconds;
-  std::tm parts{};
-  gmtime_r(&time, &parts);
-  std::array<char, 32> text{};
-  const auto size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return {text.data(), size};
-}
+std::string toTimestamp(std::int64_t seconds) { return toRfc3339(fromUnixSeconds(seconds)); }
 
 Json reference(const std::string& guid) {
   return Json::object({{"data", Json::object({{"guid", guid}})}});
 }
 
 Json href(const std::string& url) { return Json::object({{"href", url}}); }
-
-Reply v3Error(int status, int code, const std::string& title, const std::string& detail) {
-  return jsonReply(
-      status,
-      Json::object({{"errors", Json{Json::Array{Json::object(
-                                   {{"code", code}, {"title", title}, {"detail", detail}})}}}})
-          .dump());
-}
 
 Reply v2Error(int status, int code, const std::string& title, const std::string& description) {
   return jsonReply(
@@ -94,6 +84,14 @@ std::optional<std::size_t> parseCount(const std::string& text) {
   const auto parsed = std::from_chars(text.data(), end, value);
   if (text.empty() || parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
   return value;
+}
+
+CloudApp toCloudApp(const Record& app) {
+  return {.guid = app.guid,
+          .name = app.name,
+          .space = app.space,
+          .organization = app.organization,
+          .started = app.started};
 }
 
 struct Page {
@@ -121,26 +119,43 @@ class FakeCloudController::Impl {
 
   void generate(std::size_t apps);
   Reply dispatch(const ReceivedRequest& request);
-  Reply v3(const ReceivedRequest& request, const std::vector<std::string>& parts)
-      STRATOS_REQUIRES(mutex_);
+  Reply v3(const ReceivedRequest& request, const std::vector<std::string>& parts,
+           const UaaTokenInfo& caller) STRATOS_REQUIRES(mutex_);
   Reply v2(const ReceivedRequest& request, const std::vector<std::string>& parts)
       STRATOS_REQUIRES(mutex_);
   Reply v3List(const ReceivedRequest& request, const KindInfo& kind) STRATOS_REQUIRES(mutex_);
   Reply v2List(const ReceivedRequest& request, const KindInfo& kind) STRATOS_REQUIRES(mutex_);
-  Reply createApp(const ReceivedRequest& request) STRATOS_REQUIRES(mutex_);
+  Reply createApp(const ReceivedRequest& request, const UaaTokenInfo& caller)
+      STRATOS_REQUIRES(mutex_);
   Reply changeApp(const ReceivedRequest& request, Record& app,
-                  const std::vector<std::string>& parts) STRATOS_REQUIRES(mutex_);
+                  const std::vector<std::string>& parts, const UaaTokenInfo& caller)
+      STRATOS_REQUIRES(mutex_);
+  Reply logCache(const ReceivedRequest& request, const std::vector<std::string>& parts);
   Reply createV2(const ReceivedRequest& request, const KindInfo& kind) STRATOS_REQUIRES(mutex_);
   Reply root() STRATOS_REQUIRES(mutex_);
   Reply v2Info();
   Reply echo(const ReceivedRequest& request);
   Reply job(const std::string& guid) STRATOS_REQUIRES(mutex_);
   Json toV3(Kind kind, const Record& record) const;
-  Json toV2(const KindInfo& kind, const Record& record) const;
+  Json toV2(const KindInfo& kind, const Record& record) const STRATOS_REQUIRES(mutex_);
   Record* find(Kind kind, const std::string& guid) STRATOS_REQUIRES(mutex_);
   std::string organizationOf(const std::string& space) STRATOS_NO_THREAD_SAFETY_ANALYSIS {
     const Record* found = find(Kind::Space, space);
     return found == nullptr ? std::string{} : found->organization;
+  }
+  std::string placeName(const std::string& guid) STRATOS_NO_THREAD_SAFETY_ANALYSIS {
+    const Record* space = find(Kind::Space, guid);
+    const Record* found = space == nullptr ? find(Kind::Organization, guid) : space;
+    return found == nullptr ? std::string{} : found->name;
+  }
+  /// The answer 202 that leads to a new job.
+  Reply accept(const std::string& operation) STRATOS_NO_THREAD_SAFETY_ANALYSIS {
+    const std::string guid = stableGuid("job", randomHex(16));
+    jobs_[guid] = {.operation = operation};
+    Reply reply;
+    reply.status = 202;
+    reply.headers = {{"Location", url() + "/v3/jobs/" + guid}};
+    return reply;
   }
   /// The refusal, when the request's token is not good enough.
   std::optional<Reply> authorize(const ReceivedRequest& request, bool mayBeAbsent);
@@ -162,14 +177,48 @@ class FakeCloudController::Impl {
   bool v2_ STRATOS_GUARDED_BY(mutex_);
   bool rootDocument_ STRATOS_GUARDED_BY(mutex_);
   std::map<Kind, std::vector<Record>> records_ STRATOS_GUARDED_BY(mutex_);
-  std::map<std::string, int> jobs_ STRATOS_GUARDED_BY(mutex_);  ///< How often each was asked for.
+  std::map<std::string, Job> jobs_ STRATOS_GUARDED_BY(mutex_);
   std::uint64_t unauthorized_ STRATOS_GUARDED_BY(mutex_) = 0;
-  CloudRoles roles_ STRATOS_GUARDED_BY(mutex_){[this](const std::string& space) {
-    // Asked while the mutex is held by the request that roles_ answers.
-    return organizationOf(space);
-  }};
+  // The functions are called while the mutex is held by the request that is answered.
+  CloudRoles roles_ STRATOS_GUARDED_BY(mutex_){
+      {.apiUrl = [this] { return url(); },
+       .organizationOf = [this](const std::string& space) { return organizationOf(space); },
+       .placeName = [this](const std::string& guid) { return placeName(guid); },
+       .userName = [this](const std::string& guid) { return uaa_.findUserName(guid).value_or(""); },
+       .userGuid = [this](const std::string& name) { return uaa_.findUserGuid(name).value_or(""); },
+       .accept = [this](const std::string& operation) { return accept(operation); }}};
+  CloudRuntime runtime_ STRATOS_GUARDED_BY(mutex_){
+      clock_, [this] { return url(); },
+      [this](const std::string& guid) STRATOS_NO_THREAD_SAFETY_ANALYSIS {
+        const Record* app = find(Kind::App, guid);
+        return app == nullptr ? std::optional<CloudApp>{} : toCloudApp(*app);
+      }};
   FakeUpstream server_;
 };
+
+Reply FakeCloudController::Impl::logCache(const ReceivedRequest& request,
+                                          const std::vector<std::string>& parts) {
+  using Path = std::vector<std::string>;
+  Reply absent;
+  absent.status = 404;
+  if (parts == Path{"api", "v1", "info"}) {
+    return jsonReply(200, Json::object({{"version", "3.0.11"}, {"vm_uptime", "86400"}}).dump());
+  }
+  if (parts.size() != 4 || parts[1] != "v1" || parts[2] != "read") return absent;
+  // Log Cache does not tell what is not there from what one may not see, a bad token included.
+  const auto token = bearerToken(request);
+  const auto caller = token ? uaa_.findAccessToken(*token) : std::nullopt;
+  const MutexLock lock(mutex_);
+  if (!caller) {
+    ++unauthorized_;
+    return absent;
+  }
+  const bool all = caller->hasScope("doppler.firehose") || caller->hasScope("logs.admin");
+  if (!all && !caller->hasScope("cloud_controller.read")) return absent;
+  const Record* app = find(Kind::App, parts[3]);
+  if (app == nullptr && !all) return absent;
+  return runtime_.readLogs(request, app == nullptr ? CloudApp{.guid = parts[3]} : toCloudApp(*app));
+}
 
 void FakeCloudController::Impl::generate(std::size_t apps) {
   const MutexLock lock(mutex_);
@@ -266,17 +315,21 @@ Reply FakeCloudController::Impl::dispatch(const ReceivedRequest& request) {
     if (parts == std::vector<std::string>{"v2", "info"}) return v2Info();
     if (parts == std::vector<std::string>{"v3"} ||
         parts == std::vector<std::string>{"v3", "info"}) {
-      return v3(request, parts);
+      return v3(request, parts, {});
     }
   }
+  if (parts[0] == "api") return logCache(request, parts);
   if (auto refusal = authorize(request, false)) return *std::move(refusal);
   const auto caller = uaa_.findAccessToken(bearerToken(request).value_or(""));
   const MutexLock lock(mutex_);
   if (auto answer = caller ? roles_.handle(request, parts, *caller) : std::nullopt) {
     return *std::move(answer);
   }
+  if (auto answer = caller ? runtime_.handle(request, parts, *caller) : std::nullopt) {
+    return *std::move(answer);
+  }
   Reply reply = parts[0] == "v2"   ? v2(request, parts)
-                : parts[0] == "v3" ? v3(request, parts)
+                : parts[0] == "v3" ? v3(request, parts, caller.value_or(UaaTokenInfo{}))
                                    : v3Error(404, 10000, "CF-NotFound", "Unknown request");
   reply.headers.emplace_back("X-VCAP-Request-ID", randomHex(16));
   return reply;
@@ -428,7 +481,7 @@ Json FakeCloudController::Impl::toV2(const KindInfo& kind, const Record& record)
   if (kind.kind == Kind::App) {
     entity.emplace_back("state", record.started ? "STARTED" : "STOPPED");
     entity.emplace_back("memory", 256);
-    entity.emplace_back("instances", 1);
+    entity.emplace_back("instances", runtime_.instancesOf(record.guid));
     entity.emplace_back("disk_quota", 1024);
     entity.emplace_back("package_state", "STAGED");
     entity.emplace_back("detected_buildpack", "go");
@@ -448,84 +501,30 @@ Json FakeCloudController::Impl::toV2(const KindInfo& kind, const Record& record)
 }
 
 Reply FakeCloudController::Impl::v3List(const ReceivedRequest& request, const KindInfo& kind) {
-  static const std::set<std::string> kKnown{
-      "page",    "per_page",       "order_by",           "names",     "guids", "space_guids",
-      "include", "label_selector", "organization_guids", "app_guids", "hosts"};
-  const auto bad = [](const std::string& detail) {
-    return v3Error(400, 10005, "CF-BadQueryParameter", "The query parameter is invalid: " + detail);
-  };
-  const auto fields = decodeForm(request.query());
-  if (!fields) return bad("malformed escape");
-  Page page;
-  std::string order = "created_at";
-  std::string kept;
-  std::map<std::string, std::set<std::string>> filters;
-  for (const auto& [name, value] : *fields) {
-    if (name.empty() && value.empty()) continue;
-    if (!kKnown.contains(name)) return bad("Unknown query parameter(s): '" + name + "'");
-    if (name == "page" || name == "per_page") {
-      const auto count = parseCount(value);
-      const std::size_t limit = name == "page" ? 1'000'000 : 5000;
-      if (!count || *count < 1 || *count > limit) {
-        return bad(name == "page" ? "Page must be a positive integer"
-                                  : "Per page must be between 1 and 5000");
-      }
-      (name == "page" ? page.number : page.size) = *count;
-      continue;
-    }
-    if (name == "order_by") {
-      order = value;
-    } else if (name != "include" && name != "label_selector") {
-      for (std::string& item : split(value, ',')) filters[name].insert(std::move(item));
-    }
-    kept += encodeFormValue(name) + "=" + encodeFormValue(value) + "&";
-  }
-  const bool descending = order.starts_with("-");
-  const std::string key = descending ? order.substr(1) : order;
-  if (key != "name" && key != "created_at" && key != "updated_at") {
-    return bad("Order by can only be: 'created_at', 'updated_at', 'name'");
-  }
+  const ListQuery query = readListQuery(
+      request, {"names", "guids", "space_guids", "organization_guids", "app_guids", "hosts"});
+  if (!query.problem.empty()) return badQuery(query.problem);
   std::vector<const Record*> matches;
   for (const Record& record : records_[kind.kind]) {
-    const bool all = std::all_of(filters.begin(), filters.end(), [&](const auto& filter) {
-      const std::string& value = filter.first == "guids"                ? record.guid
-                                 : filter.first == "space_guids"        ? record.space
-                                 : filter.first == "organization_guids" ? record.organization
-                                 : filter.first == "app_guids"          ? record.app
-                                                                        : record.name;
-      return filter.second.contains(value);
-    });
-    if (all) matches.push_back(&record);
+    if (query.allows("guids", record.guid) && query.allows("names", record.name) &&
+        query.allows("hosts", record.name) && query.allows("space_guids", record.space) &&
+        query.allows("organization_guids", record.organization) &&
+        query.allows("app_guids", record.app)) {
+      matches.push_back(&record);
+    }
   }
   std::stable_sort(matches.begin(), matches.end(), [&](const Record* a, const Record* b) {
-    if (descending) std::swap(a, b);
-    if (key == "name") return a->name < b->name;
-    return key == "created_at" ? a->createdAt < b->createdAt : a->updatedAt < b->updatedAt;
+    if (query.descending) std::swap(a, b);
+    if (query.order == "name") return a->name < b->name;
+    return query.order == "created_at" ? a->createdAt < b->createdAt : a->updatedAt < b->updatedAt;
   });
-  const std::size_t pages = std::max<std::size_t>(1, (matches.size() + page.size - 1) / page.size);
-  const auto link = [&](std::size_t number) {
-    return href(url() + "/v3/" + std::string{kind.v3} + "?" + kept +
-                "page=" + std::to_string(number) + "&per_page=" + std::to_string(page.size));
-  };
-  Json::Array resources;
-  const std::size_t begin = std::min(matches.size(), (page.number - 1) * page.size);
-  const std::size_t end = std::min(matches.size(), begin + page.size);
-  for (std::size_t i = begin; i < end; ++i) resources.push_back(toV3(kind.kind, *matches[i]));
-  return jsonReply(
-      200, Json::object(
-               {{"pagination",
-                 Json::object({{"total_results", std::uint64_t{matches.size()}},
-                               {"total_pages", std::uint64_t{pages}},
-                               {"first", link(1)},
-                               {"last", link(pages)},
-                               {"next", page.number < pages ? link(page.number + 1) : Json{}},
-                               {"previous", page.number > 1 ? link(page.number - 1) : Json{}}})},
-                {"resources", resources}})
-               .dump());
+  return listReply(query, url() + "/v3/" + std::string{kind.v3}, matches.size(),
+                   [&](std::size_t index) { return toV3(kind.kind, *matches[index]); });
 }
 
 Reply FakeCloudController::Impl::v3(const ReceivedRequest& request,
-                                    const std::vector<std::string>& parts) {
+                                    const std::vector<std::string>& parts,
+                                    const UaaTokenInfo& caller) {
   if (parts.size() == 1) {
     Json::Object links{{"self", href(url() + "/v3")}};
     for (const KindInfo& kind : kKinds) {
@@ -554,37 +553,35 @@ Reply FakeCloudController::Impl::v3(const ReceivedRequest& request,
   const bool reading = request.method == "GET" || request.method == "HEAD";
   if (parts.size() == 2) {
     if (reading) return v3List(request, *kind);
-    if (kind->kind == Kind::App && request.method == "POST") return createApp(request);
+    if (kind->kind == Kind::App && request.method == "POST") return createApp(request, caller);
     return unknown();
   }
   Record* record = find(kind->kind, parts[2]);
   if (record == nullptr) {
-    return v3Error(404, 10010, "CF-ResourceNotFound", std::string{kind->title} + " not found");
+    return notFound(std::string{kind->title});
   }
   if (parts.size() == 3 && reading) return jsonReply(200, toV3(kind->kind, *record).dump());
-  if (kind->kind == Kind::App) return changeApp(request, *record, parts);
+  if (kind->kind == Kind::App) return changeApp(request, *record, parts, caller);
   return unknown();
 }
 
-Reply FakeCloudController::Impl::createApp(const ReceivedRequest& request) {
+Reply FakeCloudController::Impl::createApp(const ReceivedRequest& request,
+                                           const UaaTokenInfo& caller) {
   std::map<std::string, std::string> body;
   try {
     body = parseFlatObject(request.body);
   } catch (const Error&) {
-    return v3Error(400, 1001, "CF-MessageParseError", "Request invalid due to parse error");
+    return parseError();
   }
-  const auto refuse = [](const std::string& text) {
-    return v3Error(422, 10008, "CF-UnprocessableEntity", text);
-  };
   const std::string name = body["name"];
   const Record* space = find(Kind::Space, body["relationships.space.data.guid"]);
-  if (name.empty()) return refuse("Name must be a string");
+  if (name.empty()) return unprocessable("Name must be a string");
   if (space == nullptr) {
-    return refuse("Invalid space. Ensure that the space exists and you have access to it.");
+    return unprocessable("Invalid space. Ensure that the space exists and you have access to it.");
   }
   for (const Record& app : records_[Kind::App]) {
     if (app.name == name && app.space == space->guid) {
-      return refuse("App with the name '" + name + "' already exists.");
+      return unprocessable("App with the name '" + name + "' already exists.");
     }
   }
   Record app;
@@ -596,51 +593,52 @@ Reply FakeCloudController::Impl::createApp(const ReceivedRequest& request) {
   app.organization = space->organization;
   app.started = false;
   records_[Kind::App].push_back(app);
+  runtime_.note(toCloudApp(app), "create", caller);
   return jsonReply(201, toV3(Kind::App, app).dump());
 }
 
 Reply FakeCloudController::Impl::changeApp(const ReceivedRequest& request, Record& app,
-                                           const std::vector<std::string>& parts) {
+                                           const std::vector<std::string>& parts,
+                                           const UaaTokenInfo& caller) {
   if (request.method == "PATCH" && parts.size() == 3) {
     try {
       const auto body = parseFlatObject(request.body);
       if (const auto name = body.find("name"); name != body.end()) app.name = name->second;
     } catch (const Error&) {
-      return v3Error(400, 1001, "CF-MessageParseError", "Request invalid due to parse error");
+      return parseError();
     }
     app.updatedAt = toUnixSeconds(clock_.now());
+    runtime_.note(toCloudApp(app), "update", caller);
     return jsonReply(200, toV3(Kind::App, app).dump());
   }
   if (request.method == "POST" && parts.size() == 5 && parts[3] == "actions" &&
       (parts[4] == "start" || parts[4] == "stop" || parts[4] == "restart")) {
+    runtime_.settle(toCloudApp(app));
     app.started = parts[4] != "stop";
     app.updatedAt = toUnixSeconds(clock_.now());
+    runtime_.note(toCloudApp(app), parts[4], caller);
     return jsonReply(200, toV3(Kind::App, app).dump());
   }
   if (request.method == "DELETE" && parts.size() == 3) {
     const std::string guid = app.guid;
+    runtime_.note(toCloudApp(app), "delete-request", caller);
     std::erase_if(records_[Kind::App], [&](const Record& r) { return r.guid == guid; });
-    const std::string jobGuid = stableGuid("job", randomHex(16));
-    jobs_[jobGuid] = 0;
-    Reply reply;
-    reply.status = 202;
-    reply.headers = {{"Location", url() + "/v3/jobs/" + jobGuid}};
-    return reply;
+    return accept("app.delete");
   }
   return v3Error(404, 10000, "CF-NotFound", "Unknown request");
 }
 
 Reply FakeCloudController::Impl::job(const std::string& guid) {
   const auto found = jobs_.find(guid);
-  if (found == jobs_.end()) return v3Error(404, 10010, "CF-ResourceNotFound", "Job not found");
+  if (found == jobs_.end()) return notFound("Job");
   // The first look finds a job at work, so that callers must poll.
-  const bool complete = found->second++ > 0;
+  const bool complete = found->second.looks++ > 0;
   const std::string time = toTimestamp(toUnixSeconds(clock_.now()));
   return jsonReply(
       200, Json::object({{"guid", guid},
                          {"created_at", time},
                          {"updated_at", time},
-                         {"operation", "app.delete"},
+                         {"operation", found->second.operation},
                          {"state", complete ? "COMPLETE" : "PROCESSING"},
                          {"errors", Json::Array{}},
                          {"warnings", Json::Array{}},
@@ -808,6 +806,18 @@ bool FakeCloudController::hasRole(const std::string& type, const std::string& ta
 bool FakeCloudController::hasUser(const std::string& user) const {
   const MutexLock lock(impl_->mutex_);
   return impl_->roles_.hasUser(user);
+}
+
+void FakeCloudController::addLog(const std::string& app, const std::string& text, bool isError,
+                                 int instance) {
+  const MutexLock lock(impl_->mutex_);
+  const Record* found = impl_->find(Kind::App, app);
+  if (found == nullptr) throw Error(ErrorCode::NotFound, "no app '" + app + "'");
+  AppLine line;
+  line.instance = instance;
+  line.isError = isError;
+  line.text = text;
+  impl_->runtime_.addLog(toCloudApp(*found), std::move(line));
 }
 
 std::string FakeCloudController::appGuid(std::size_t index) const {

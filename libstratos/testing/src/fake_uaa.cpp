@@ -955,11 +955,25 @@ UaaCounters FakeUaa::counters() const {
   return impl_->counters_;
 }
 
-std::string FakeUaa::userGuid(const std::string& userName) const {
+std::optional<std::string> FakeUaa::findUserName(const std::string& guid) const {
+  const MutexLock lock(impl_->mutex_);
+  for (const auto& [name, user] : impl_->users_) {
+    if (user.guid == guid) return name;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> FakeUaa::findUserGuid(const std::string& userName) const {
   const MutexLock lock(impl_->mutex_);
   const auto found = impl_->users_.find(userName);
-  if (found == impl_->users_.end()) throw Error(ErrorCode::NotFound, "no user " + userName);
+  if (found == impl_->users_.end()) return std::nullopt;
   return found->second.guid;
+}
+
+std::string FakeUaa::userGuid(const std::string& userName) const {
+  const auto guid = findUserGuid(userName);
+  if (!guid) throw Error(ErrorCode::NotFound, "no user " + userName);
+  return *guid;
 }
 
 }  // namespace stratos::testing

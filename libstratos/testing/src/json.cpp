@@ -1,5 +1,8 @@
 #include "json.hpp"
 
+#include <array>
+#include <charconv>
+
 #include <Poco/Exception.h>
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
@@ -39,6 +42,17 @@ void flatten(const Poco::JSON::Object& object, const std::string& prefix,
   }
 }
 
+void findNulls(const Poco::JSON::Object& object, const std::string& prefix,
+               std::vector<std::string>& out) {
+  for (const auto& [name, value] : object) {
+    if (value.isEmpty()) {
+      out.push_back(prefix + name);
+    } else if (value.type() == typeid(Poco::JSON::Object::Ptr)) {
+      findNulls(*value.extract<Poco::JSON::Object::Ptr>(), prefix + name + ".", out);
+    }
+  }
+}
+
 Poco::JSON::Object::Ptr parseObject(std::string_view text) {
   try {
     Poco::JSON::Parser parser;
@@ -67,6 +81,10 @@ void Json::write(std::string& out) const {
     out += *flag ? "true" : "false";
   } else if (const auto* number = std::get_if<std::int64_t>(&value_)) {
     out += std::to_string(*number);
+  } else if (const auto* real = std::get_if<double>(&value_)) {
+    std::array<char, 32> digits{};
+    const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), *real);
+    out.append(digits.data(), written.ptr);
   } else if (const auto* text = std::get_if<std::string>(&value_)) {
     writeString(out, *text);
   } else if (const auto* array = std::get_if<Array>(&value_)) {
@@ -95,6 +113,12 @@ void Json::write(std::string& out) const {
 std::map<std::string, std::string> parseFlatObject(std::string_view text) {
   std::map<std::string, std::string> out;
   flatten(*parseObject(text), "", out);
+  return out;
+}
+
+std::vector<std::string> parseNulls(std::string_view text) {
+  std::vector<std::string> out;
+  findNulls(*parseObject(text), "", out);
   return out;
 }
 

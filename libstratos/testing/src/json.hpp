@@ -23,6 +23,7 @@ class Json {
   Json(int value) : value_(std::int64_t{value}) {}
   Json(std::int64_t value) : value_(value) {}
   Json(std::uint64_t value) : value_(static_cast<std::int64_t>(value)) {}
+  Json(double value) : value_(value) {}
   Json(const char* value) : value_(std::string{value}) {}
   Json(std::string value) : value_(std::move(value)) {}
   Json(Array value) : value_(std::move(value)) {}
@@ -39,12 +40,14 @@ class Json {
 
  private:
   void write(std::string& out) const;
-  std::variant<std::nullptr_t, bool, std::int64_t, std::string, Array, Object> value_;
+  std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Array, Object> value_;
 };
 
 /// The members of a JSON object whose values are no containers, as text; nested objects give dotted
 /// names ("relationships.space.data.guid"). Throws Error(InvalidArgument) when `text` is no object.
 [[nodiscard]] std::map<std::string, std::string> parseFlatObject(std::string_view text);
+/// The names, dotted likewise, of the members that are null. Throws as parseFlatObject().
+[[nodiscard]] std::vector<std::string> parseNulls(std::string_view text);
 /// The strings of the array `member` of a JSON object; none when there is no such array. Throws
 /// Error(InvalidArgument) when `text` is no object.
 [[nodiscard]] std::vector<std::string> parseStrings(std::string_view text,

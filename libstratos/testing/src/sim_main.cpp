@@ -108,6 +108,16 @@ Settings parseArguments(int argc, char** argv) {
   return settings;
 }
 
+/// Lets the two users be somebody in the first organization.
+void giveRoles(SimulatedFoundation& foundation) {
+  auto& controller = foundation.cloudController();
+  const std::string user = foundation.uaa().userGuid("user");
+  controller.addRole("organization_manager", controller.organizationGuid(0),
+                     foundation.uaa().userGuid("admin"));
+  controller.addRole("organization_user", controller.organizationGuid(0), user);
+  controller.addRole("space_developer", controller.spaceGuid(0), user);
+}
+
 /// Serves until SIGINT or SIGTERM.
 void run(const Settings& settings) {
   // Blocked before any thread starts, so that sigwait() below is the only one to see them.
@@ -117,6 +127,7 @@ void run(const Settings& settings) {
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   SimulatedFoundation foundation(settings.options);
+  giveRoles(foundation);
   if (!settings.caFile.empty()) foundation.certificates().writeCa(settings.caFile);
   std::cout << Json::object({{"api", foundation.apiUrl()},
                              {"uaa", foundation.uaaUrl()},

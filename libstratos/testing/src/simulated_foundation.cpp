@@ -181,6 +181,10 @@ class SimulatedFoundation::Impl {
       uaa_.rotateSigningKey(members.flag("keepOld", true));
     } else if (path == "/sim/refresh-mode") {
       uaa_.setRefreshMode(parseRefreshMode(members.text("mode", "")));
+    } else if (path == "/sim/log") {
+      controller_.addLog(members.text("app", ""), members.text("text", ""),
+                         members.text("stream", "out") == "err",
+                         static_cast<int>(members.number("instance", 0)));
     } else if (path == "/sim/v2") {
       controller_.setV2(members.flag("enabled", true));
     } else {

@@ -8,6 +8,7 @@
 namespace stratos::testing {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 FakeCloudControllerOptions withApps(std::size_t count) {
@@ -156,6 +157,114 @@ TEST_F(FakeCloudControllerTest, V2ListsHaveTheirOwnShape) {
                 ->getObject("entity")
                 ->getValue<std::string>("name"),
             "app-00004");
+}
+
+TEST_F(FakeCloudControllerTest, ProcessesFollowTheirAppAndTheirScale) {
+  const std::string guid = controller_.appGuid(0);
+  const auto stats = [&] {
+    std::vector<std::string> states;
+    const auto all = ask("/v3/processes/" + guid + "/stats").json()->getArray("resources");
+    for (unsigned i = 0; i < all->size(); ++i) {
+      states.push_back(all->getObject(i)->getValue<std::string>("state"));
+    }
+    return states;
+  };
+  const auto process = ask("/v3/apps/" + guid + "/processes").json()->getArray("resources");
+  ASSERT_EQ(process->size(), 1U);
+  EXPECT_EQ(process->getObject(0)->getValue<std::string>("type"), "web");
+  EXPECT_THAT(stats(), ElementsAre("RUNNING", "RUNNING"));
+  const std::string scale = "/v3/processes/" + guid + "/actions/scale";
+  EXPECT_EQ(ask(scale, "POST", R"({"instances":3,"memory_in_mb":512})").status, 202);
+  EXPECT_THAT(stats(), ElementsAre("RUNNING", "RUNNING", "RUNNING"));
+  EXPECT_EQ(ask(scale, "POST", R"({"instances":-1})").status, 422);
+  EXPECT_THAT(ask(scale, "POST", R"({"instances":64})").body, HasSubstr("memory quota_exceeded"));
+  EXPECT_EQ(ask(scale, "POST", "{").status, 400);
+  ask("/v3/apps/" + guid + "/actions/stop", "POST");
+  EXPECT_THAT(stats(), ElementsAre("DOWN", "DOWN", "DOWN"));
+  ask("/v3/apps/" + guid + "/actions/start", "POST");
+  EXPECT_THAT(stats(), ElementsAre("STARTING", "STARTING", "STARTING"));
+  clock_.advance(std::chrono::seconds{3});
+  EXPECT_THAT(stats(), ElementsAre("RUNNING", "RUNNING", "RUNNING"));
+  EXPECT_EQ(ask("/v3/processes/nobody").status, 404);
+  EXPECT_EQ(ask("/v3/apps/" + guid + "/processes/web").text("memory_in_mb"), "512");
+}
+
+TEST_F(FakeCloudControllerTest, WhatWasDoneToAnAppIsAnEvent) {
+  const std::string guid = controller_.appGuid(3);
+  ask("/v3/apps/" + guid + "/actions/stop", "POST");
+  clock_.advance(std::chrono::seconds{5});
+  ask("/v3/processes/" + guid + "/actions/scale", "POST", R"({"instances":1})");
+  ask("/v3/apps/" + controller_.appGuid(4) + "/actions/restart", "POST");
+  const auto events = ask("/v3/audit_events?target_guids=" + guid + "&order_by=-created_at")
+                          .json()
+                          ->getArray("resources");
+  ASSERT_EQ(events->size(), 2U);
+  const auto last = events->getObject(0);
+  EXPECT_EQ(last->getValue<std::string>("type"), "audit.app.process.scale");
+  EXPECT_EQ(last->getObject("actor")->getValue<std::string>("name"), "ann");
+  EXPECT_EQ(events->getObject(1)->getValue<std::string>("type"), "audit.app.stop");
+  EXPECT_EQ(ask("/v3/audit_events?colour=red").status, 400);
+}
+
+TEST_F(FakeCloudControllerTest, EnvironmentVariablesAreSetAndRemoved) {
+  const std::string target = "/v3/apps/" + controller_.appGuid(0) + "/environment_variables";
+  EXPECT_TRUE(ask(target).json()->getObject("var")->has("DATABASE_URL"));
+  const auto changed =
+      ask(target, "PATCH", R"({"var":{"A.B":"1","LOG_LEVEL":null}})").json()->getObject("var");
+  EXPECT_EQ(changed->getValue<std::string>("A.B"), "1");
+  EXPECT_FALSE(changed->has("LOG_LEVEL"));
+}
+
+TEST_F(FakeCloudControllerTest, RunningAppsLogALineEachSecond) {
+  const std::string guid = controller_.appGuid(0);
+  const std::string read = "/api/v1/read/" + guid;
+  const auto batch = [&](const std::string& query) {
+    return ask(read + query).json()->getObject("envelopes")->getArray("batch");
+  };
+  const auto timeOf = [](const Poco::JSON::Array::Ptr& lines, unsigned index) {
+    return lines->getObject(index)->getValue<std::string>("timestamp");
+  };
+  EXPECT_EQ(batch("?limit=1000")->size(), 60U);
+  const auto newest = batch("?limit=1&descending=true");
+  ASSERT_EQ(newest->size(), 1U);
+  const std::string last = timeOf(newest, 0);
+  clock_.advance(std::chrono::seconds{2});
+  const auto next = batch("?start_time=" + std::to_string(std::stoll(last) + 1));
+  ASSERT_EQ(next->size(), 2U);
+  EXPECT_EQ(timeOf(next, 0), std::to_string(std::stoll(last) + 1'000'000'000));
+  EXPECT_EQ(batch("?start_time=" + last + "&end_time=" + timeOf(next, 1))->size(), 2U);
+  EXPECT_EQ(batch("?envelope_types=GAUGE")->size(), 0U);
+  EXPECT_EQ(ask(read + "?limit=1001").status, 400);
+  EXPECT_EQ(ask(read + "?limit=x").status, 400);
+
+  controller_.addLog(guid, "last\xff words", true, 1);
+  ask("/v3/apps/" + guid + "/actions/stop", "POST");
+  const std::size_t atStop = batch("?limit=1000")->size();
+  clock_.advance(std::chrono::seconds{30});
+  EXPECT_EQ(batch("?limit=1000")->size(), atStop);
+  const auto said = batch("?limit=3&descending=true")->getObject(2);
+  EXPECT_EQ(said->getObject("log")->getValue<std::string>("type"), "ERR");
+  EXPECT_EQ(fromBase64(said->getObject("log")->getValue<std::string>("payload")),
+            "last\xff words");
+  EXPECT_EQ(said->getValue<std::string>("instance_id"), "1");
+
+  ask("/v3/apps/" + guid + "/actions/start", "POST");
+  clock_.advance(std::chrono::hours{24});
+  token_ = login("ann");
+  EXPECT_EQ(batch("?limit=1000")->size(), 1000U);
+}
+
+TEST_F(FakeCloudControllerTest, LogCacheTellsNothingToStrangers) {
+  const std::string read = "/api/v1/read/" + controller_.appGuid(0);
+  EXPECT_EQ(call(controller_.url() + read, "GET").status, 404);
+  EXPECT_EQ(ask("/api/v1/read/nothing").status, 404);
+  EXPECT_EQ(call(controller_.url() + "/api/v1/info", "GET").status, 200);
+  token_ = login("eve");
+  EXPECT_EQ(ask(read).status, 404);
+  uaa_.addUser({"operator", "secret", {"logs.admin"}});
+  token_ = login("operator");
+  EXPECT_EQ(ask(read).status, 200);
+  EXPECT_EQ(ask("/api/v1/read/nothing").status, 200);
 }
 
 TEST_F(FakeCloudControllerTest, EchoTellsWhatArrived) {

@@ -9,6 +9,9 @@ import { AppState, Crumbs } from './CloudFoundry';
 
 const kMegabyte = 1024 * 1024;
 const kRefreshMs = 10_000;
+/** Instances that are on their way are looked at more often. */
+const kSettlingMs = 2000;
+const kSettled = ['RUNNING', 'CRASHED', 'DOWN'];
 const megabytes = (bytes?: number) => (bytes === undefined ? '–' : `${Math.round(bytes / kMegabyte)} MB`);
 const duration = (seconds?: number) => (seconds === undefined ? '–' : `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`);
 
@@ -111,7 +114,8 @@ function Environment({ values }: { values: Record<string, string> }) {
 
 function ProcessView({ endpoint, process, onScale }: { endpoint: Endpoint; process: Process; onScale: () => void }) {
   const stats = useQuery({
-    queryKey: ['cf', endpoint.guid, 'stats', process.guid], refetchInterval: kRefreshMs,
+    queryKey: ['cf', endpoint.guid, 'stats', process.guid],
+    refetchInterval: ({ state: { data } }) => (data?.every(({ state }) => kSettled.includes(state)) ?? true ? kRefreshMs : kSettlingMs),
     queryFn: () => callEndpoint<{ resources: InstanceStats[] }>(endpoint.guid, `v3/processes/${process.guid}/stats`).then(({ resources }) => resources),
   });
   const labels = [t.cf.instance, t.cf.state, t.cf.cpu, t.cf.memory, t.cf.disk, t.cf.uptime];

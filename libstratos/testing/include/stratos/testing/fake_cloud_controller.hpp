@@ -19,6 +19,11 @@ struct FakeCloudControllerOptions {
 /// A Cloud Controller with generated applications: the v3 API, the part of v2 that the 4.8 front
 /// end uses, and an echo below /v3/echo/ and /base/ that reports what arrived.
 ///
+/// Each application has a web process, whose instances take three seconds to start, an environment
+/// and audit events of what was done to it. It writes a log line each second while it runs, which
+/// Log Cache (`/api/v1/read/{guid}`, at the same address) gives out; at most 1,000 lines are kept
+/// of each of 64 applications.
+///
 /// Everything but the discovery documents asks the FakeUaa about the bearer token. The echo answers
 /// without a token too, but refuses a bad one.
 ///
@@ -42,6 +47,9 @@ class STRATOS_EXPORT FakeCloudController {
   [[nodiscard]] std::size_t appCount() const;
   /// The GUID of the app that was generated as number `index`, from 0.
   [[nodiscard]] std::string appGuid(std::size_t index) const;
+  /// Lets an application log a line now. `text` is any bytes. Throws Error(NotFound).
+  void addLog(const std::string& app, const std::string& text, bool isError = false,
+              int instance = 0);
   [[nodiscard]] std::string organizationGuid(std::size_t index) const;
   /// The space `index` belongs to the organization `index` modulo 10.
   [[nodiscard]] std::string spaceGuid(std::size_t index) const;

@@ -109,6 +109,9 @@ class STRATOS_EXPORT FakeUaa {
   [[nodiscard]] UaaCounters counters() const;
   /// The GUID of a user. Throws Error(NotFound).
   [[nodiscard]] std::string userGuid(const std::string& userName) const;
+  /// The name of the user with that GUID.
+  [[nodiscard]] std::optional<std::string> findUserName(const std::string& guid) const;
+  [[nodiscard]] std::optional<std::string> findUserGuid(const std::string& userName) const;
 
  private:
   class Impl;
