@@ -129,10 +129,11 @@ class HttpServer::Impl {
     }
     for (const auto& listener : shared_.listeners) listener->socket.close();
     for (const auto& loop : loops_) loop->closeIdle();
-    if (waitUntilEmpty(drain)) return true;
+    const bool drained = waitUntilEmpty(drain);
+    // Without connections, too: calls go on that outlive their requests.
     for (const auto& loop : loops_) loop->cut();
-    static_cast<void>(waitUntilEmpty(kCutGrace));
-    return false;
+    if (!drained) static_cast<void>(waitUntilEmpty(kCutGrace));
+    return drained;
   }
 
   std::size_t connections() const { return shared_.connections; }

@@ -70,7 +70,8 @@ class HttpServer {
   void start();
 
   /// Refuses new connections, closes idle ones and waits up to `drain` for requests in flight, then
-  /// cancels them and cuts their connections. True when none had to be cut. Idempotent.
+  /// cancels them and cuts their connections. Calls that outlive their requests are cancelled
+  /// when the last connection has gone. True when none had to be cut. Idempotent.
   bool stop(std::chrono::milliseconds drain);
 
   /// Open connections and requests in flight at this moment.

@@ -215,6 +215,32 @@ TEST_F(HttpServerProxiedTest, StoppingWaitsForTheAnswerAndThenCuts) {
   EXPECT_EQ(server_->connections(), 0U);
 }
 
+TEST_F(HttpServerProxiedTest, StoppingCancelsWhatOutlivesItsRequest) {
+  std::promise<short> outcome;
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe2(pipe.data(), O_NONBLOCK | O_CLOEXEC), 0);
+  start(
+      [&](http::Request&) {
+        Waiter::current()->start(
+            [&] { outcome.set_value(awaitReady(pipe[0], POLLIN, Deadline::never())); });
+        return http::Response::empty(202);
+      },
+      fibers());
+  {
+    TestClient client = connect();
+    EXPECT_THAT(client.exchange("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n"),
+                StartsWith("HTTP/1.1 202"));
+  }
+  EXPECT_TRUE(server_->stop(std::chrono::seconds{30}));
+  std::future<short> ended = outcome.get_future();
+  EXPECT_EQ(ended.wait_for(std::chrono::seconds{10}), std::future_status::ready);
+  ASSERT_EQ(::write(pipe[1], "x", 1), 1);  // Or the server would wait for it without end.
+  EXPECT_EQ(ended.get(), kWaitCancelled);
+  server_.reset();
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+}
+
 TEST_F(HttpServerProxiedTest, WorkOnOtherThreadsQueuesAndHoldsUpNobodyElse) {
   HttpServerOptions options = fibers();
   options.blockingThreads = 1;
