@@ -347,7 +347,7 @@ void ConnectionLoop::handOver(const ConnectionPtr& connection) {
     }
     loop_.post([this, connection, keep] {
       endAnswer(*connection);
-      if (keep) {
+      if (keep && !connection->clientGone) {
         connection->holder = Connection::Holder::Loop;
         proceed(connection);
       } else {
@@ -373,7 +373,8 @@ void ConnectionLoop::endAnswer(Connection& connection) {
 }
 
 void ConnectionLoop::rest(Connection& connection) {
-  if (shared_.stopping) {
+  // The event that said that the client has gone does not come again.
+  if (shared_.stopping || connection.clientGone) {
     remove(connection);
     return;
   }

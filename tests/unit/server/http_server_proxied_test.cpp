@@ -28,6 +28,7 @@ class HttpServerProxiedTest : public HttpServerFixture {
   static HttpServerOptions fibers() {
     HttpServerOptions options;
     options.workers = 1;
+    options.headTimeout = std::chrono::seconds{60};
     options.eventLoops = 1;
     options.mostlyWaits = [](std::string_view target) { return target.starts_with("/wait"); };
     return options;
@@ -183,6 +184,37 @@ TEST_F(HttpServerProxiedTest, AClientThatGoesAwayEndsTheWait) {
   EXPECT_EQ(outcome.get_future().get(), kWaitCancelled);
   ::close(pipe[0]);
   ::close(pipe[1]);
+}
+
+TEST_F(HttpServerProxiedTest, AClientThatEndsWithItsRequestIsNotWaitedFor) {
+  std::latch begun(1);
+  std::latch othersHaveSent(1);
+  start(
+      [&](http::Request& request) {
+        if (request.target == "/wait/hold") {
+          begun.count_down();
+          othersHaveSent.wait();
+        }
+        return echo(request);
+      },
+      fibers());
+  TestClient whole = connect();
+  TestClient half = connect();
+  for (TestClient* client : {&whole, &half}) {
+    EXPECT_THAT(client->exchange("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n"), EndsWith("GET /1 "));
+  }
+  // While the loop is held, so that it learns of bytes and end at the same time.
+  TestClient holder = connect();
+  holder.send("GET /wait/hold HTTP/1.1\r\nHost: h\r\n\r\n");
+  begun.wait();
+  whole.send("GET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+  half.send("GET /3 HTTP");
+  whole.endSending();
+  half.endSending();
+  othersHaveSent.count_down();
+  EXPECT_THAT(whole.readToEnd(), EndsWith("GET /2 "));
+  EXPECT_EQ(half.readToEnd(), "");
+  EXPECT_THAT(holder.readResponse(), EndsWith("GET /wait/hold "));
 }
 
 TEST_F(HttpServerProxiedTest, StoppingWaitsForTheAnswerAndThenCuts) {
