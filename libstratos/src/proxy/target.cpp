@@ -41,6 +41,14 @@ bool climbs(std::string_view decoded) {
   return false;
 }
 
+/// The first segment of `path`, as http::Router sees it; leaves what follows.
+std::string_view takeSegment(std::string_view& path) noexcept {
+  path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
+  const std::string_view segment = path.substr(0, path.find('/'));
+  path.remove_prefix(segment.size());
+  return segment;
+}
+
 }  // namespace
 
 std::optional<std::string> joinPath(std::string_view basePath, std::string_view rawRest) {
@@ -66,7 +74,19 @@ std::optional<std::string> joinPath(std::string_view basePath, std::string_view 
 }
 
 bool isProxied(std::string_view target) noexcept {
-  return target.starts_with("/pp/v1/proxy/") || target.starts_with("/api/v1/proxy/");
+  if (!target.starts_with('/')) {
+    // The absolute form names the same resource (RFC 9112 section 3.2.2).
+    constexpr std::string_view kAuthority = "://";
+    const auto scheme = target.find(kAuthority);
+    if (scheme == std::string_view::npos) return false;
+    target.remove_prefix(scheme + kAuthority.size());
+    target.remove_prefix(std::min(target.find_first_of("/?"), target.size()));
+  }
+  std::string_view path = target.substr(0, target.find('?'));
+  const std::string_view first = takeSegment(path);
+  if (takeSegment(path) != "v1" || takeSegment(path) != "proxy") return false;
+  // The route of the API has another segment.
+  return first == "pp" || (first == "api" && !path.empty());
 }
 
 std::optional<std::string> overrideHost(const std::string& host, std::string_view label) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "stratos/http/router.hpp"
+
 namespace stratos::proxy {
 namespace {
 
@@ -53,6 +55,36 @@ TEST(JoinPath, RefusesWhatServersReadInDifferentWays) {
         std::string{"a#b"}, std::string{"a%"}, std::string{"a%2"}, std::string{"a%zz"},
         std::string{"%c0%ae%c0%ae/x"}, std::string{"a%ff"}, std::string{"a\xff"}}) {
     EXPECT_EQ(joinPath("/base", path), std::nullopt) << path;
+  }
+}
+
+TEST(IsProxied, AgreesWithTheRouter) {
+  http::Router router;
+  const auto answer = [](int status) {
+    return [status](http::Request&) { return http::Response::empty(status); };
+  };
+  router.add("GET", "/pp/v1/proxy/*", answer(200));
+  router.add("GET", "/api/v1/proxy/:uuid/*", answer(200));
+  router.setFallback(answer(404));
+  for (const char* target :
+       {"/pp/v1/proxy/v2/info", "/pp/v1/proxy/", "/pp/v1/proxy", "/pp/v1/proxy?a=/b", "/pp/v1/proxy/x?a",
+        "/api/v1/proxy/guid/v2", "/api/v1/proxy/guid", "//pp/v1/proxy/x", "/pp//v1///proxy//x",
+        "//api//v1//proxy//guid//x", "/", "//", "/pp", "/pp/v1", "/pp/v1/", "/pp/v1/proxyx/x",
+        "/pp/v1/Proxy/x", "/pp/v1/prox%79/x", "/x/pp/v1/proxy/x", "/pp?/v1/proxy/x", "/api/v1/proxy",
+        "/pp/v1/info", "/?/pp/v1/proxy/x", "/api/v2/proxy/x"}) {
+    http::Request request;
+    request.method = "GET";
+    request.target = target;
+    EXPECT_EQ(isProxied(target), router.handle(request).status == 200) << target;
+  }
+}
+
+TEST(IsProxied, KnowsTheAbsoluteForm) {
+  EXPECT_TRUE(isProxied("http://h/pp/v1/proxy/v2/info"));
+  EXPECT_TRUE(isProxied("HTTPS://h:8080//api/v1//proxy/guid"));
+  for (const char* target : {"", "*", "http://h", "http://h?/pp/v1/proxy/x", "http://pp/v1/proxy/x",
+                             "pp/v1/proxy/x", "http://h/pp/v1/info"}) {
+    EXPECT_FALSE(isProxied(target)) << target;
   }
 }
 

@@ -17,7 +17,8 @@ namespace stratos::proxy {
                                                                  std::string_view rawRest);
 
 /// True for the routes that pass a request on to endpoints: handling one mostly waits for others.
-/// `target` is a path with or without a query.
+/// `target` is a request target as it came, in origin or absolute form, judged as http::Router
+/// matches it.
 [[nodiscard]] STRATOS_EXPORT bool isProxied(std::string_view target) noexcept;
 
 /// The host with its first label replaced (`api.`) or put in front (x-cap-api-host). Empty when the
