@@ -16,14 +16,17 @@ std::optional<CircuitBreaker::Call> CircuitBreaker::tryBegin(const EndpointId& e
   if (state.isOpen) {
     const TimePoint now = clock_.now();
     // A clock that was set back must not keep an endpoint away for longer than a pause.
-    const auto left = std::min(state.nextTrial - now, state.pause);
-    if (state.trialRuns || left.count() > 0) {
-      const auto wait =
-          std::max(std::chrono::ceil<std::chrono::seconds>(left), std::chrono::seconds{1});
-      refusal = "the endpoint does not answer; the next try is in " + std::to_string(wait.count()) + " s";
+    if (state.nextTrial - now > state.pause) state.nextTrial = now + state.pause;
+    if (state.nextTrial > now) {
+      const auto wait = std::chrono::ceil<std::chrono::seconds>(state.nextTrial - now);
+      refusal =
+          "the endpoint does not answer; the next try is in " + std::to_string(wait.count()) + " s";
       return std::nullopt;
     }
-    isTrial = state.trialRuns = true;
+    isTrial = true;
+    // Some calls may wait for minutes: others need not wait for the end of this one.
+    state.pause = std::min(state.pause * 2, options_.longestPause);
+    state.nextTrial = now + state.pause;
   } else if (options_.maxWaiting > 0 && state.waiting >= options_.maxWaiting) {
     refusal = "too many calls wait for this endpoint";
     return std::nullopt;
@@ -45,7 +48,6 @@ void CircuitBreaker::end(const EndpointId& endpoint, bool isTrial, std::optional
   const auto found = states_.find(endpoint);
   State& state = found->second;
   --state.waiting;
-  if (isTrial) state.trialRuns = false;
   if (answered == true) {
     state.failures = 0;
     state.isOpen = false;
@@ -58,11 +60,11 @@ void CircuitBreaker::end(const EndpointId& endpoint, bool isTrial, std::optional
     // Only the trial's failure says that the pause was too short: the others began before it.
     const bool opens = options_.failures > 0 && state.failures >= options_.failures;
     if (opens && (!state.isOpen || isTrial)) {
-      state.isOpen = true;
-      state.pause = state.pause.count() == 0 ? options_.pause
-                                             : std::min(state.pause * 2, options_.longestPause);
+      if (!std::exchange(state.isOpen, true)) state.pause = options_.pause;
       state.nextTrial = now + state.pause;
     }
+  } else if (isTrial && state.isOpen) {
+    state.nextTrial = clock_.now();
   }
   if (state.waiting == 0 && state.failures == 0) states_.erase(found);
 }

@@ -93,6 +93,33 @@ TEST_F(CircuitBreakerTest, AClockThatIsSetBackLengthensNothing) {
   clock_.advance(-std::chrono::hours{1});
   EXPECT_FALSE(mayCall(bad_));
   EXPECT_THAT(refusal_, HasSubstr("in 1 s"));
+  clock_.advance(999ms);
+  EXPECT_FALSE(mayCall(bad_));
+  clock_.advance(1ms);
+  EXPECT_TRUE(mayCall(bad_));
+}
+
+TEST_F(CircuitBreakerTest, ATrialThatHangsKeepsTheOthersAwayForAPauseOnly) {
+  CircuitBreaker breaker(clock_, {.failures = 1, .pause = 1s, .longestPause = 3s});
+  breaker.tryBegin(bad_, refusal_)->failed("it hangs");
+  clock_.advance(1s);
+  auto first = breaker.tryBegin(bad_, refusal_);
+  ASSERT_TRUE(first.has_value());
+  clock_.advance(2s - 1ms);
+  EXPECT_FALSE(breaker.tryBegin(bad_, refusal_).has_value());
+  EXPECT_THAT(refusal_, HasSubstr("in 1 s"));
+  clock_.advance(1ms);
+  auto second = breaker.tryBegin(bad_, refusal_);
+  ASSERT_TRUE(second.has_value());
+  // Each of those that hang tells once more that the endpoint needs a pause, not a longer one.
+  first->failed("it hangs");
+  clock_.advance(3s);
+  auto third = breaker.tryBegin(bad_, refusal_);
+  ASSERT_TRUE(third.has_value());
+  third->answered();
+  EXPECT_FALSE(breaker.outageOf(bad_).has_value());
+  second->failed("it hangs");
+  EXPECT_TRUE(breaker.outageOf(bad_).has_value());
 }
 
 TEST_F(CircuitBreakerTest, LimitsHowManyWait) {

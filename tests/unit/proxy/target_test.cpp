@@ -66,12 +66,30 @@ TEST(IsProxied, AgreesWithTheRouter) {
   router.add("GET", "/pp/v1/proxy/*", answer(200));
   router.add("GET", "/api/v1/proxy/:uuid/*", answer(200));
   router.setFallback(answer(404));
-  for (const char* target :
-       {"/pp/v1/proxy/v2/info", "/pp/v1/proxy/", "/pp/v1/proxy", "/pp/v1/proxy?a=/b", "/pp/v1/proxy/x?a",
-        "/api/v1/proxy/guid/v2", "/api/v1/proxy/guid", "//pp/v1/proxy/x", "/pp//v1///proxy//x",
-        "//api//v1//proxy//guid//x", "/", "//", "/pp", "/pp/v1", "/pp/v1/", "/pp/v1/proxyx/x",
-        "/pp/v1/Proxy/x", "/pp/v1/prox%79/x", "/x/pp/v1/proxy/x", "/pp?/v1/proxy/x", "/api/v1/proxy",
-        "/pp/v1/info", "/?/pp/v1/proxy/x", "/api/v2/proxy/x"}) {
+  for (const char* target : {"/pp/v1/proxy/v2/info",
+                             "/pp/v1/proxy/",
+                             "/pp/v1/proxy",
+                             "/pp/v1/proxy?a=/b",
+                             "/pp/v1/proxy/x?a",
+                             "/api/v1/proxy/guid/v2",
+                             "/api/v1/proxy/guid",
+                             "//pp/v1/proxy/x",
+                             "/pp//v1///proxy//x",
+                             "//api//v1//proxy//guid//x",
+                             "/",
+                             "//",
+                             "/pp",
+                             "/pp/v1",
+                             "/pp/v1/",
+                             "/pp/v1/proxyx/x",
+                             "/pp/v1/Proxy/x",
+                             "/pp/v1/prox%79/x",
+                             "/x/pp/v1/proxy/x",
+                             "/pp?/v1/proxy/x",
+                             "/api/v1/proxy",
+                             "/pp/v1/info",
+                             "/?/pp/v1/proxy/x",
+                             "/api/v2/proxy/x"}) {
     http::Request request;
     request.method = "GET";
     request.target = target;

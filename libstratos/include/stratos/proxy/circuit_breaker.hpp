@@ -28,8 +28,9 @@ struct CircuitBreakerOptions {
 /// by everybody at the moment when it comes back.
 ///
 /// An endpoint is trusted until a number of calls in a row got no answer at all. Then calls are
-/// refused at once until a pause is over; after it one call at a time is let through, and the first
-/// answer, whatever it says, ends the matter. See M. Nygard, Release It!, "Circuit Breaker".
+/// refused at once until a pause is over; after it one call is let through, and after another
+/// pause, should that call still wait, another one. The first answer, whatever it says, ends the
+/// matter. See M. Nygard, Release It!, "Circuit Breaker".
 ///
 /// Thread safety: all members may be called concurrently. The clock must outlive it.
 class STRATOS_EXPORT CircuitBreaker {
@@ -70,7 +71,6 @@ class STRATOS_EXPORT CircuitBreaker {
     std::size_t waiting = 0;
     std::size_t failures = 0;  ///< In a row.
     bool isOpen = false;
-    bool trialRuns = false;
     std::chrono::milliseconds pause{0};
     TimePoint nextTrial{};
     Outage outage{};
