@@ -514,10 +514,12 @@ class TokenProvider::Impl {
 
   /// What is stored now in the place of `row`, which may be gone and made anew under another id.
   std::optional<TokenRecord> findStored(const TokenRecord& row) {
-    if (auto same = findConnected(row)) return same;
-    return row.endpoint.str() == store::kConsoleEndpointGuid
-               ? tokens_.findConsoleToken(row.owner)
-               : tokens_.findForEndpoint(row.owner, row.endpoint);
+    return runBlocking([&] {
+      if (auto same = findConnected(row)) return same;
+      return row.endpoint.str() == store::kConsoleEndpointGuid
+                 ? tokens_.findConsoleToken(row.owner)
+                 : tokens_.findForEndpoint(row.owner, row.endpoint);
+    });
   }
 
   static TokenResult disconnected() {

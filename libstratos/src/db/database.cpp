@@ -167,28 +167,59 @@ std::string statementName(std::string_view sql) {
 
 class Connection::Impl {
  public:
-  Impl(detail::Pool& pool, std::unique_ptr<detail::DriverConnection> driver)
-      : pool_(pool), driver_(std::move(driver)) {}
-  ~Impl() {
-    // A transaction that is still open here could not be rolled back.
-    if (inTransaction) driver_->markBroken();
-    driver_->limitStatements(true);
-    (void)driver_->takeConflict();
-    pool_.giveBack(std::move(driver_));
-  }
+  explicit Impl(detail::Pool& pool) : pool_(pool) {}
+  ~Impl() { giveBack(); }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
+  /// Takes a connection of the pool. Not on a fiber: it may have to wait for the next statement
+  /// behind others who wait for this connection.
+  void hold() {
+    if (Waiter::current() != nullptr) {
+      throw Error(ErrorCode::Internal, "A database connection is held where nothing may block");
+    }
+    if (!driver_) driver_ = pool_.acquire();
+  }
+
   [[nodiscard]] detail::Result run(std::string_view sql, const Parameters& parameters) {
     pool_.countStatement();
-    return runBlocking([&] { return runHere(sql, parameters); });
+    return runBlocking([&] {
+      const bool held = driver_ != nullptr;
+      if (!held) driver_ = pool_.acquire();
+      const Release release(*this, !held);
+      return runHere(sql, parameters);
+    });
   }
+  /// After hold().
   [[nodiscard]] detail::DriverConnection& driver() noexcept { return *driver_; }
   [[nodiscard]] Dialect dialect() const noexcept { return pool_.driver().dialect(); }
 
   bool inTransaction = false;
 
  private:
+  class Release {
+   public:
+    Release(Impl& connection, bool wanted) : connection_(connection), wanted_(wanted) {}
+    ~Release() {
+      if (wanted_) connection_.giveBack();
+    }
+    Release(const Release&) = delete;
+    Release& operator=(const Release&) = delete;
+
+   private:
+    Impl& connection_;
+    const bool wanted_;
+  };
+
+  void giveBack() noexcept {
+    if (!driver_) return;
+    // A transaction that is still open here could not be rolled back.
+    if (inTransaction) driver_->markBroken();
+    driver_->limitStatements(true);
+    (void)driver_->takeConflict();
+    pool_.giveBack(std::move(driver_));
+  }
+
   [[nodiscard]] detail::Result runHere(std::string_view sql, const Parameters& parameters) {
     // In a transaction the whole transaction has to be repeated.
     if (inTransaction) return driver_->run(sql, parameters);
@@ -203,7 +234,7 @@ class Connection::Impl {
   }
 
   detail::Pool& pool_;
-  std::unique_ptr<detail::DriverConnection> driver_;
+  std::unique_ptr<detail::DriverConnection> driver_;  ///< Null between statements of a fiber.
 };
 
 Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -231,6 +262,7 @@ Transaction::Transaction(Connection& connection) : connection_(connection) {
   if (connection_.impl_->inTransaction) {
     throw Error(ErrorCode::Internal, "The connection is in a transaction already");
   }
+  connection_.impl_->hold();
   connection_.impl_->driver().begin();
   connection_.impl_->inTransaction = true;
 }
@@ -293,8 +325,9 @@ std::unique_ptr<Database> Database::openPostgreSql(const PostgreSqlOptions& opti
 }
 
 Connection Database::connect() {
-  auto driver = runBlocking([&] { return impl_->pool.acquire(); });
-  return Connection(std::make_unique<Connection::Impl>(impl_->pool, std::move(driver)));
+  auto connection = std::make_unique<Connection::Impl>(impl_->pool);
+  if (Waiter::current() == nullptr) connection->hold();
+  return Connection(std::move(connection));
 }
 
 void Database::transact(const std::function<void(Connection&, Transaction&)>& work) {

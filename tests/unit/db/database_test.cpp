@@ -9,11 +9,13 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <limits>
 #include <thread>
 
 #include "stratos/base/error.hpp"
+#include "stratos/engine/event_loop.hpp"
 #include "stratos/testing/test_database.hpp"
 
 namespace stratos::db {
@@ -226,6 +228,46 @@ TEST_P(DatabaseTest, DescriptionNamesThePlaceOnly) {
     EXPECT_NE(text.find(test_->postgreSqlOptions().database), std::string::npos);
     EXPECT_EQ(text.find(test_->postgreSqlOptions().password.reveal()), std::string::npos);
   }
+}
+
+/// Runs `body` on so many fibers of one loop that share one thread for what blocks.
+void onFibers(int count, const std::function<void()>& body) {
+  WorkerPool blocking(1);
+  engine::EventLoop loop(blocking);
+  loop.post([&] {
+    for (int i = 0; i < count; ++i) loop.spawn(body);
+    loop.stop();
+  });
+  loop.run();
+}
+
+TEST_P(DatabaseTest, FibersWithMoreStatementsThanConnectionsDoNotStandInEachOthersWay) {
+  database_->connect().execute("CREATE TABLE t (id INT)");
+  const auto narrow =
+      test_->open({.maxConnections = 1, .acquireTimeout = std::chrono::milliseconds{500}});
+  onFibers(8, [&] {
+    try {
+      Connection connection = narrow->connect();
+      connection.execute("INSERT INTO t VALUES (1)");
+      connection.execute("INSERT INTO t VALUES (2)");
+      narrow->transact([](Connection& inside, Transaction&) {
+        inside.execute("INSERT INTO t VALUES (3)");
+        EXPECT_TRUE(inside.queryOne("SELECT id FROM t WHERE id = 3").has_value());
+      });
+    } catch (const Error& error) {
+      ADD_FAILURE() << error.what();
+    }
+  });
+  EXPECT_EQ(database_->connect().query("SELECT id FROM t").size(), 24U);
+}
+
+TEST_P(DatabaseTest, AFiberHoldsNoTransaction) {
+  onFibers(1, [&] {
+    Connection connection = database_->connect();
+    const Error error = errorOf([&] { const Transaction transaction(connection); });
+    EXPECT_EQ(error.code(), ErrorCode::Internal);
+    EXPECT_TRUE(connection.queryOne("SELECT 1").has_value());
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Dialects, DatabaseTest,

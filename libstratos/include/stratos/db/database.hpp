@@ -50,6 +50,10 @@ struct PoolOptions {
 
 /// One connection, leased from a Database; goes back when it dies.
 ///
+/// On a fiber (stratos/base/waiting.hpp) each statement leases one and gives it back, on a thread
+/// that may block: whoever holds a connection never waits for such a thread. Statements in a row
+/// may run on different ones.
+///
 /// SQL uses `$1`, `$2`, ... for parameters in both dialects. One thread at a time.
 class STRATOS_EXPORT Connection {
  public:
@@ -86,6 +90,7 @@ class STRATOS_EXPORT Connection {
 /// One thread at a time; the connection must outlive it and is used through it meanwhile.
 class STRATOS_EXPORT Transaction {
  public:
+  /// Throws Error(Internal) on a fiber: Database::transact() is for both.
   explicit Transaction(Connection& connection);
   ~Transaction();
   Transaction(const Transaction&) = delete;
