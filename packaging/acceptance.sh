@@ -50,8 +50,8 @@ byTests common A2 'SettingsTest\. ServerConfigTest\. ProgramTest\.SaysInOneLine'
   'variables, defaults, what cannot be understood stops the start'
 byTests common A3 'VersionTest\. SetupTest\.KeepsEverybodyOut' '/pp/v1/ping: 200, 503, not logged, in set-up'
 byTests common A4 'ProgramTest\.TellsWhether' 'the running server can be asked whether it is well'
-missing common A4-paths 'one path for both so far, /pp/v1/ping, which tries the database' \
-  'liveness without the database, readiness with it'
+byTests common A4-paths 'HealthGate DatabaseHealthTest\. ProgramTest\.SaysThatItStops' \
+  '/livez without the database, /readyz with it and not while it stops'
 byTests common A5 'TakeoverTest\. MigrateProgramTest\. ConsoleConfigTest\. ServerConfigTest\.ReadsTheKeyFromAFile' \
   'databases of upstream are taken over (SQLite, PostgreSQL)'
 missing common A5-mysql 'MySQL and MariaDB are not supported yet' 'databases of upstream on MySQL'

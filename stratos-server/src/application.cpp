@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "certificate.hpp"
+#include "health_gate.hpp"
 #include "http_server.hpp"
 #include "key_file.hpp"
 #include "log_sink.hpp"
@@ -44,6 +45,7 @@ namespace {
 
 constexpr std::chrono::minutes kSweepInterval{3};
 constexpr std::chrono::seconds kUpgradePoll{1};
+constexpr const char* kUpgrading = "an upgrade is going on";
 
 void warn(LogSink& log, Warnings& warnings) {
   for (const std::string& warning : warnings) stratos::log(log, LogLevel::Warning, warning);
@@ -89,7 +91,8 @@ bool waitForUpgrade(const ServerConfig& config, LogSink& log, const std::stop_to
   if (!gate.isLocked()) return true;
   stratos::log(log, LogLevel::Warning, "waiting for the end of an upgrade",
                {{"lock", config.upgradeLock->string()}});
-  HttpServer server(gate, log, config.server);
+  HealthGate health(gate, [] { return std::string(kUpgrading); }, log);
+  HttpServer server(health, log, config.server);
   listen(server, config, log);
   while (gate.isLocked()) {
     if (!pauseFor(kUpgradePoll, stop)) return false;
@@ -198,6 +201,16 @@ void prepareSetup(SetupOptions& setup, const ServerConfig& config, const LookupC
   }
 }
 
+// For /readyz.
+std::string whyNotReady(const UpgradeGate& gate, db::Database& database) {
+  if (gate.isLocked()) return kUpgrading;
+  // Somebody may have put an older database in its place.
+  if (store::reportedSchemaVersion(database) < store::kUpstreamSchemaVersion) {
+    return "the database's schema is not up to date";
+  }
+  return {};
+}
+
 // True when the process may end in order; false when requests had to be cut.
 bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
                 const std::stop_token& stop) {
@@ -284,15 +297,20 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   Console console(std::move(options), {*database, cipher, transport, clock, random, log},
                   std::move(extensions), openFrontEnd(config, log));
   UpgradeGate gate(config.upgradeLock, &console);
-  HttpServer server(gate, log, config.server);
+  HealthGate health(gate, [&] { return whyNotReady(gate, *database); }, log);
+  HttpServer server(health, log, config.server);
   listen(server, config, log);
   {
     const std::jthread sweeper = startSweeper(console, log);
     const std::jthread cipherRefresh = startCipherRefresh(*database, cipher, log);
     const std::jthread reconciler = startReconciler(declaredEndpoints);
     waitForStop(stop);
+    health.drain();
     stratos::log(log, LogLevel::Info, "stopping",
                  {{"requests_in_flight", server.activeRequests()}});
+    // For those who still send requests here until they have asked /readyz. A second signal ends
+    // the process at once.
+    std::this_thread::sleep_for(config.shutdownDelay);
   }
   const bool drained = server.stop(config.shutdownTimeout);
   if (!drained && server.activeRequests() > 0) {

@@ -77,6 +77,10 @@ CommandLine parseCommandLine(const std::vector<std::string>& arguments) {
       line.migrateMode = argument == "--status" ? MigrateMode::Status : MigrateMode::DryRun;
       continue;
     }
+    if (argument == "--live") {
+      line.health = HealthQuestion::Live;
+      continue;
+    }
     if (isRekeyOption(argument)) {
       rekeyOption = argument;
       needsValue = true;
@@ -111,6 +115,9 @@ CommandLine parseCommandLine(const std::vector<std::string>& arguments) {
   if (!migrateOption.empty() && line.command != Command::Migrate) {
     line.problem = migrateOption + " belongs to migrate; see stratos-server --help";
   }
+  if (line.health == HealthQuestion::Live && line.command != Command::Health) {
+    line.problem = "--live belongs to health; see stratos-server --help";
+  }
   if (needsValue) line.problem = rekeyOption + " needs a value; see stratos-server --help";
   if (!rekeyOption.empty() && line.command != Command::Rekey) {
     line.problem = rekeyOption + " belongs to rekey; see stratos-server --help";
@@ -121,8 +128,8 @@ CommandLine parseCommandLine(const std::vector<std::string>& arguments) {
 std::string helpText() {
   std::string text =
       "usage: stratos-server [serve | check | migrate [--dry-run | --status] |\n"
-      "                       rekey [--format gcm|legacy] [--batch N] [--wait SECONDS] | health |\n"
-      "                       version]\n"
+      "                       rekey [--format gcm|legacy] [--batch N] [--wait SECONDS] |\n"
+      "                       health [--live] | version]\n"
       "\n"
       "  serve     runs the console (the default)\n"
       "  check     says whether it would start: configuration, database, key, certificate, UAA;\n"
@@ -140,8 +147,9 @@ std::string helpText() {
       "            --batch N        rows that are rewritten at once (100)\n"
       "            --wait SECONDS   time for running servers to learn of the change (10); 0 when\n"
       "                             none runs\n"
-      "  health    asks the server that runs with the same settings on this machine whether it is\n"
-      "            well; for health checks of containers\n"
+      "  health    asks the server that runs with the same settings on this machine whether it can\n"
+      "            serve (/readyz, which tries the database); for health checks of containers\n"
+      "            --live           whether it answers at all (/livez); for what restarts it\n"
       "  version   prints the version\n"
       "\n"
       "exit status: 0 success, 1 cannot start, not well, a check failed or rekey left rows "

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "health.hpp"
 #include "migrate.hpp"
 #include "rekey.hpp"
 
@@ -14,6 +15,7 @@ struct CommandLine {
   Command command = Command::Serve;
   MigrateMode migrateMode = MigrateMode::Apply;
   RekeyCommand rekey;
+  HealthQuestion health = HealthQuestion::Ready;
   /// Not empty: what is wrong, in one line.
   std::string problem;
 };

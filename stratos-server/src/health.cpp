@@ -16,6 +16,7 @@ namespace {
 
 // Shorter than the time-outs that container engines and orchestrators are usually told.
 constexpr std::chrono::seconds kLimit{5};
+constexpr std::size_t kMostReasonBytes = 4096;
 
 // Where this machine reaches a listener.
 std::string originOf(const char* scheme, ListenAddress address) {
@@ -28,31 +29,38 @@ std::string originOf(const char* scheme, ListenAddress address) {
   return std::string(scheme) + "://" + address.str();
 }
 
-std::string probe(const std::string& origin) {
+std::string probe(const std::string& origin, HealthQuestion question) {
+  const char* const path = question == HealthQuestion::Live ? "/livez" : "/readyz";
   http::PooledTransport transport;
-  http::ClientRequest request{"GET", Url::parse(origin + "/pp/v1/ping"), {}, {}, {}};
+  http::ClientRequest request{"GET", Url::parse(origin + path), {}, {}, {}};
   // The certificate is made for the name that browsers use. Nothing secret is sent.
   request.trust.skipVerification = true;
   request.trust.anyAddress = true;
   request.deadline = Deadline::after(kLimit);
-  const http::ClientResponse response = transport.send(std::move(request));
+  http::ClientResponse response = transport.send(std::move(request));
   if (response.failed()) throw Error(ErrorCode::Unavailable, origin + ": " + response.detail);
   if (response.status != 200) {
-    throw Error(ErrorCode::Unavailable, origin + " answers " + std::to_string(response.status));
+    // In a line of its own making: whatever listens there may answer anything.
+    std::string reason = response.body.readAll(kMostReasonBytes);
+    std::erase_if(reason, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+    throw Error(ErrorCode::Unavailable,
+                origin + " answers " + std::to_string(response.status) + " " + reason);
   }
   return origin + " answers";
 }
 
 }  // namespace
 
-int health(SettingMap environment, std::ostream& out, const LookupPlaces& places) {
+int health(SettingMap environment, HealthQuestion question, std::ostream& out,
+           const LookupPlaces& places) {
   try {
     const LookupChain chain(std::move(environment), places);
     const Settings settings(chain);
     const Listeners listeners = loadListeners(settings);
     out << "ok: "
         << probe(listeners.http ? originOf("http", *listeners.http)
-                                : originOf("https", *listeners.https))
+                                : originOf("https", *listeners.https),
+                 question)
         << "\n";
     return EXIT_SUCCESS;
   } catch (const std::exception& e) {

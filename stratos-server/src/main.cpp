@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
     case Command::Rekey:
       return rekey(processEnvironment(), line.rekey, std::cout, std::cerr);
     case Command::Health:
-      return health(processEnvironment(), std::cout);
+      return health(processEnvironment(), line.health, std::cout);
     case Command::Serve:
       break;
   }

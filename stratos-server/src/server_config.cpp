@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "health_gate.hpp"
 #include "service_binding.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
@@ -458,11 +459,14 @@ ServerConfig loadServerConfig(const Settings& settings, Warnings& warnings) {
   config.certificate.generatedDirectory = folder.empty() ? "." : folder;
 
   config.server.eventLoops = static_cast<std::size_t>(settings.integer("STRATOS_EVENT_LOOPS", 0, 64));
-  config.server.mostlyWaits = &proxy::isProxied;
+  config.server.mostlyWaits = [](std::string_view target) {
+    return proxy::isProxied(target) || HealthGate::isHealthTarget(target);
+  };
   config.server.workers =
       static_cast<std::size_t>(settings.integer("STRATOS_MAX_REQUESTS", 2, 10'000));
   config.server.maxConnections =
       static_cast<std::size_t>(settings.integer("STRATOS_MAX_CONNECTIONS", 1, 1'000'000));
+  config.shutdownDelay = settings.seconds("STRATOS_SHUTDOWN_DELAY_IN_SECS");
   config.shutdownTimeout = settings.seconds("STRATOS_SHUTDOWN_TIMEOUT_IN_SECS");
   config.uiPath = uiPath(settings);
   config.upgradeLock = upgradeLock(settings);

@@ -57,6 +57,8 @@ struct ServerConfig {
   std::optional<ListenAddress> http;
   CertificatePlaces certificate;
   HttpServerOptions server;
+  /// From the signal to stop until connections are refused; /readyz says meanwhile that it ends.
+  std::chrono::seconds shutdownDelay{0};
   std::chrono::seconds shutdownTimeout{30};
 
   std::filesystem::path uiPath;

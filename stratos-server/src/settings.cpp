@@ -48,8 +48,10 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
     {"STRATOS_EVENT_LOOPS", kServer, Integer, "0", "",
      "threads that serve connections and proxied requests; 0: one per core, 64 at most"},
     {"STRATOS_MAX_CONNECTIONS", kServer, Integer, "4096", "", "open connections"},
+    {"STRATOS_SHUTDOWN_DELAY_IN_SECS", kServer, Integer, "0", "",
+     "how long new requests are still served after SIGTERM, while /readyz answers 503 already"},
     {"STRATOS_SHUTDOWN_TIMEOUT_IN_SECS", kServer, Integer, "30", "",
-     "how long requests in flight may take to finish on SIGTERM"},
+     "how long requests in flight may take to finish after that"},
 
     {"LOG_LEVEL", kLog, Text, "info", "", "panic, fatal, error, warn, info, debug or trace"},
     {"LOG_TO_JSON", kLog, Text, "", "", "\"true\" writes JSON lines; anything else text"},

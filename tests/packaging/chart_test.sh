@@ -65,6 +65,8 @@ Renders() {
   policies default
   has default 'kind: StatefulSet' 'kind: NetworkPolicy' 'kind: PodDisruptionBudget' \
     'value: "127.0.0.1:8081"'
+  has default 'httpGet: {path: /livez, port: proxy, scheme: HTTPS}' \
+    'httpGet: {path: /readyz, port: proxy, scheme: HTTPS}' 'location = /readyz'
   hasNot default 'kind: Ingress'
   hasNot default AUTH_ENDPOINT_TYPE
   hasNot default UAA_ENDPOINT

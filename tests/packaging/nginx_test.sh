@@ -109,6 +109,11 @@ done
 fields "$kStatic/main.3f2a1b9c4d5e6f70.js" | grep -q immutable || fail "a hashed name may be cached for ever"
 [[ $(get -o /dev/null -w '%{http_code} %{redirect_url}' "http://127.0.0.1:${ports[http]}/x?y") == \
   "301 https://127.0.0.1:${ports[https]}/x?y" ]] || fail "http is not sent to https, port and path kept"
+for site in "$kSite" "$kStatic"; do
+  for path in /livez /readyz; do
+    [[ $(get "$site$path") == ok ]] || fail "$site$path does not reach the server"
+  done
+done
 [[ $(get -o /dev/null -w '%{http_code}' -X POST -H 'Content-Length: 300000000' "$kSite/pp/v1/auth/login") == 413 ]] ||
   fail "300 MB are let in"
 

@@ -44,7 +44,9 @@ TEST_F(CloudFoundryTest, ServesItsOwnFoundation) {
   startServer(application(foundation->apiUrl()));
   EXPECT_EQ(server->waitForLine("listening ").find("https="), std::string::npos);
   Browser browser{origin()};
-  EXPECT_EQ(browser.get("/pp/v1/ping").status, 200) << "a health check has no router";
+  for (const char* path : {"/livez", "/readyz", "/pp/v1/ping"}) {
+    EXPECT_EQ(browser.get(path).status, 200) << path << ": a health check has no router";
+  }
   EXPECT_EQ(browser.get("/api/v1/auth/verify").status, 400);
   ASSERT_EQ(signIn(browser, "admin", "admin").status, 200) << server->output();
   const Answer info = browser.get("/pp/v1/info", fromRouter());

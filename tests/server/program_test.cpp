@@ -150,6 +150,28 @@ TEST_F(ProgramTest, RequestsInFlightAreFinishedOnSigterm) {
   EXPECT_EQ(server->waitForExit(), 0);
 }
 
+TEST_F(ProgramTest, SaysThatItStopsBeforeItRefusesConnections) {
+  Settings delayed = settings();
+  delayed["STRATOS_SHUTDOWN_DELAY_IN_SECS"] = "3600";
+  startServer(delayed);
+  EXPECT_EQ(Browser{origin()}.get("/readyz").body, "ok\n");
+  server->signal(SIGTERM);
+  ASSERT_NE(server->waitForLine("stopping"), "") << server->output();
+  // New connections, as those of probes and of balancers that do not know yet.
+  const Answer ready = Browser{origin()}.get("/readyz");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_EQ(ready.body, "not ready: shutting down\n");
+  EXPECT_EQ(Browser{origin()}.get("/livez").status, 200);
+  EXPECT_EQ(signedIn().get("/pp/v1/info").status, 200);
+  server->signal(SIGTERM);
+  EXPECT_EQ(server->waitForExit(), 1) << "the second signal ends it at once";
+
+  delayed["STRATOS_SHUTDOWN_DELAY_IN_SECS"] = "1";
+  startServer(delayed);
+  server->signal(SIGTERM);
+  EXPECT_EQ(server->waitForExit(), 0);
+}
+
 TEST_F(ProgramTest, ChecksTheKeyWithoutTouchingTheDatabase) {
   startServer(settings());
   Browser browser = signedIn();
@@ -180,7 +202,8 @@ TEST_F(ProgramTest, TellsWhetherTheServerBesideItIsWell) {
   std::ofstream(folder / "upgrade.lock").put('\n');
   const Run busy = run(http, {"health"});
   EXPECT_EQ(busy.status, 1);
-  EXPECT_NE(busy.output.find("503"), std::string::npos) << busy.output;
+  EXPECT_NE(busy.output.find("503 not ready: an upgrade"), std::string::npos) << busy.output;
+  EXPECT_EQ(run(http, {"health", "--live"}).status, 0) << "a restart would not end the upgrade";
   std::filesystem::remove(folder / "upgrade.lock");
 
   server->signal(SIGTERM);

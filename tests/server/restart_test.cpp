@@ -90,6 +90,31 @@ TEST_P(DatabaseRestartTest, RequestsFailForAMomentAndNobodyIsSignedOut) {
   }
 }
 
+using DatabaseHealthTest = ServerTest;
+
+TEST_F(DatabaseHealthTest, WithoutItsDatabaseItIsAliveAndNotReady) {
+  if (!PrivatePostgres::isAvailable()) GTEST_SKIP() << PrivatePostgres::skipReason();
+  PrivatePostgres postgres;
+  const auto options = postgres.options();
+  Settings changed = settings();
+  changed["DATABASE_PROVIDER"] = "pgsql";
+  changed["DB_HOST"] = options.host;
+  changed["DB_PORT"] = std::to_string(options.port);
+  changed["DB_USER"] = options.user;
+  changed["DB_PASSWORD"] = options.password.reveal();
+  changed["DB_DATABASE_NAME"] = options.database;
+  startServer(changed);
+  Browser probe{origin()};
+  EXPECT_EQ(probe.get("/readyz").status, 200);
+  postgres.stop();
+  const Answer ready = probe.get("/readyz");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_EQ(ready.body, "not ready: the database cannot be asked\n");
+  EXPECT_EQ(probe.get("/livez").status, 200);
+  postgres.start();
+  EXPECT_EQ(probe.get("/readyz").status, 200);
+}
+
 INSTANTIATE_TEST_SUITE_P(Ways, DatabaseRestartTest, ::testing::Bool(), [](const auto& way) {
   return way.param ? "ThroughPgBouncer" : "Directly";
 });

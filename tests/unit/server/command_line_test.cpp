@@ -24,6 +24,12 @@ TEST(CommandLineTest, NamesWhatItDoesNotKnow) {
   EXPECT_TRUE(parseCommandLine({"check"}).problem.empty());
 }
 
+TEST(CommandLineTest, HealthAsksOneOfTwoThings) {
+  EXPECT_EQ(parseCommandLine({"health"}).health, HealthQuestion::Ready);
+  EXPECT_EQ(parseCommandLine({"health", "--live"}).health, HealthQuestion::Live);
+  EXPECT_NE(parseCommandLine({"serve", "--live"}).problem.find("--live"), std::string::npos);
+}
+
 TEST(CommandLineTest, MigrateTakesOneOption) {
   EXPECT_EQ(parseCommandLine({"migrate"}).command, Command::Migrate);
   EXPECT_EQ(parseCommandLine({"migrate"}).migrateMode, MigrateMode::Apply);
