@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { findChromium, openBrowser, readArguments, saveShot, skip, startPlatforms, World } from './harness.mjs';
+import { findChromium, openBrowser, readArguments, saveShot, skip, startPlatforms, until, World } from './harness.mjs';
 
 const kFirstLoadLimit = 350 * 1024;
 const kPassword = 'correct horse battery';
@@ -240,6 +240,92 @@ const tests = {
     await page.unroute('**/pp/v1/proxy/v3/organizations?**');
     await button(page, 'Try again').click();
     await page.getByRole('link', { name: 'org-00000' }).waitFor();
+    await page.context().close();
+  },
+
+  async 'the log of an application is followed, searched and harmless'({ url }) {
+    const page = await openSignedIn(url);
+    if (await row(page, 'Foundation').count() === 0) await connectFoundation(page, 'Foundation');
+    const { resources: [app] } = await throughProxy(page, 'v3/apps?names=app-00003');
+    const log = (text, stream = 'out', instance = 0) => simulator('log', { app: app.guid, text, stream, instance });
+    await page.getByRole('link', { name: 'Cloud Foundry', exact: true }).click();
+    await page.getByRole('link', { name: 'Foundation', exact: true }).click();
+    const at = new URL(page.url()).pathname;
+    await page.goto(`${url}${at}/app/${app.guid}`);
+    await page.getByRole('link', { name: 'Logs', exact: true }).click();
+    const pane = page.getByRole('log');
+    const lines = pane.locator('.st-log-line');
+    await pane.getByText('INFO GET').first().waitFor();
+    const before = await lines.count();
+    assert.ok(before >= 60, `${before} lines`);
+    await until('the log to grow by itself', async () => (await lines.count()) > before + 1);
+    const atEnd = () => pane.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight < 24);
+    assert.ok(await atEnd(), 'the newest line is in sight');
+
+    // What applications print stays text.
+    await log('\u001b[31mred\u001b[0m plain \u001b[1;32mgreen\u001b[K\u001b]0;title\u0007');
+    await log(kHostile, 'err', 1);
+    await log('user \u202etxt.exe\u202c שלום');
+    await pane.getByText('red', { exact: true }).waitFor();
+    assert.equal(await pane.locator('.st-ansi-red').textContent(), 'red');
+    assert.equal(await pane.locator('.st-ansi-green.st-ansi-bold').textContent(), 'green');
+    await pane.getByText(kHostile).waitFor();
+    await pane.getByText('user ‹U+202E›txt.exe‹U+202C› שלום').waitFor();
+    assert.equal(await pane.locator('img').count(), 0);
+    assert.ok(!(await pane.textContent()).includes('title'));
+
+    await page.getByLabel('Search in the lines').fill('ONERROR=');
+    await page.getByRole('status').getByText('1 match', { exact: true }).waitFor();
+    assert.equal(await pane.locator('mark').textContent(), 'onerror=');
+    await page.getByLabel('Matching lines only').check();
+    await until('only the match to be shown', async () => (await lines.count()) === 1);
+    await page.getByLabel('Matching lines only').uncheck();
+    await page.getByLabel('Search in the lines').fill('green');
+    await page.getByRole('status').getByText('1 match', { exact: true }).waitFor();
+    await checkAccessibility(page, 'logs');
+    await page.getByLabel('Search in the lines').fill('GET /orders');
+    await shoot(page, 'logs');
+    await page.getByLabel('Search in the lines').fill('');
+    await page.getByLabel('Instance', { exact: true }).selectOption('1');
+    await page.getByLabel('Stream', { exact: true }).selectOption({ label: 'Errors' });
+    await until('only errors of one instance', async () =>
+      (await pane.locator('.st-log-source').allTextContents()).every((source) => source === 'APP/PROC/WEB/1 ERR'));
+    const [download] = await Promise.all([page.waitForEvent('download'), button(page, 'Download').click()]);
+    assert.equal(download.suggestedFilename(), 'app-00003.log');
+    assert.ok(readFileSync(await download.path(), 'utf8').includes(`[APP/PROC/WEB/1] ERR ${kHostile}\n`));
+    await page.getByLabel('Instance', { exact: true }).selectOption('');
+    await page.getByLabel('Stream', { exact: true }).selectOption('');
+
+    // Reading further up is not disturbed; the keyboard moves it.
+    await pane.focus();
+    await page.keyboard.press('Home');
+    await button(page, 'Go to the newest line').click();
+    await until('the end to be in sight', atEnd);
+
+    await button(page, 'Pause').click();
+    await page.getByRole('status').getByText('Paused').waitFor();
+    await log('said while nobody looked');
+    const asked = [];
+    page.on('request', (request) => { if (request.url().includes('/logs?')) asked.push(request.url()); });
+    await page.getByRole('link', { name: 'Overview' }).waitFor();
+    assert.equal(await pane.getByText('said while nobody looked').count(), 0);
+    assert.deepEqual(asked, []);
+    await button(page, 'Resume').click();
+    await pane.getByText('said while nobody looked').waitFor();
+
+    // The token has expired at the foundation, and the log has grown by more than one answer holds.
+    await simulator('clock', { advanceSeconds: 1500 });
+    await until('a thousand lines', async () => (await lines.count()) > 1000);
+
+    // A failure is told, and the log goes on by itself.
+    await simulator('fault', { kind: 'status', status: 503, pathPrefix: '/api/v1/read/', times: 2 });
+    await page.getByText('Log Cache answered 503').waitFor();
+    await page.getByText('The lines that follow cannot be read').waitFor();
+    await log('after the failure');
+    await pane.getByText('after the failure').waitFor();
+    await page.getByText('Log Cache answered 503').waitFor({ state: 'detached' });
+    await button(page, 'Clear').click();
+    await until('the pane to be cleared', async () => (await lines.count()) < 20);
     await page.context().close();
   },
 

@@ -34,6 +34,6 @@ export function follow(event: MouseEvent, to: string) {
   navigate(to);
 }
 
-export function Link({ to, children, className, label }: { to: string; children: ReactNode; className?: string; label?: string }) {
-  return <a href={to} className={className} aria-label={label} onClick={(event) => follow(event, to)}>{children}</a>;
+export function Link({ to, children, className, label, isCurrent }: { to: string; children: ReactNode; className?: string; label?: string; isCurrent?: boolean }) {
+  return <a href={to} className={className} aria-label={label} aria-current={isCurrent ? 'page' : undefined} onClick={(event) => follow(event, to)}>{children}</a>;
 }

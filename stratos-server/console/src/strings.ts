@@ -193,6 +193,21 @@ export const t = {
     unavailable: (what: string) => `${what}: not available`,
     variable: 'Variable', value: 'Value', url: 'Address', event: 'Event', actor: 'By', when: 'When',
     showValues: 'Show values', hideValues: 'Hide values',
+    parts: 'Parts of this application', overview: 'Overview', logs: 'Logs',
+  },
+
+  logs: {
+    title: 'Log lines',
+    pause: 'Pause', resume: 'Resume', download: 'Download', clear: 'Clear', toEnd: 'Go to the newest line',
+    search: 'Search in the lines', onlyMatches: 'Matching lines only',
+    instance: 'Instance', allInstances: 'All instances', instanceNumber: (instance: string) => `Instance ${instance}`,
+    stream: 'Stream', allStreams: 'Output and errors', out: 'Output', err: 'Errors',
+    following: 'Following live', paused: 'Paused', hidden: 'Waiting until this page is visible',
+    retrying: (seconds: number) => `The next attempt is in ${seconds} seconds.`,
+    problem: 'The lines that follow cannot be read',
+    matches: (count: number) => (count === 1 ? '1 match' : `${count} matches`),
+    count: (shown: number, kept: number, limit: number) => `${shown} of ${kept} lines (the last ${limit} are kept)`,
+    none: 'No lines yet', nothing: 'No line is like that.',
   },
 
   me: {

@@ -4,6 +4,7 @@
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
 
+#include "ext/cloud_foundry/app_logs.hpp"
 #include "ext/cloud_foundry/auto_registration.hpp"
 #include "stratos/auth/uaa_client.hpp"
 #include "stratos/base/encoding.hpp"
@@ -244,6 +245,7 @@ class CloudFoundry final : public Extension {
   void attach(ExtensionHost& host) override {
     host.addEndpointType(
         std::make_unique<CloudFoundryType>(host.transport(), host.uaaClient(), host.clock()));
+    attachAppLogs(host);
     if (!options_.autoRegistration.url.empty()) {
       attachAutoRegistration(host, options_.autoRegistration);
     }

@@ -52,9 +52,9 @@ async function send(path: string, init: RequestInit = {}): Promise<Response> {
   return response;
 }
 
-interface CallOptions { method?: string; form?: Record<string, string>; json?: unknown; text?: string; headers?: Record<string, string>; ownRefusal?: boolean }
+interface CallOptions { method?: string; form?: Record<string, string>; json?: unknown; text?: string; headers?: Record<string, string>; ownRefusal?: boolean; raw?: boolean }
 
-/** Calls the console. `ownRefusal`: a 401 is about what was sent, it does not mean that the session is over. */
+/** Calls the console. `ownRefusal`: a 401 is about what was sent, it does not mean that the session is over. `raw`: the answer is text. */
 export async function call<T>(path: string, options: CallOptions = {}): Promise<T> {
   const headers: Record<string, string> = { ...options.headers };
   let body: BodyInit | undefined;
@@ -73,6 +73,7 @@ export async function call<T>(path: string, options: CallOptions = {}): Promise<
     if (response.status === 401 && !options.ownRefusal) onSessionEnd();
     throw new ApiError(response.status, refusalText(response.status, response.headers.get('content-type') ?? '', text), response.headers);
   }
+  if (options.raw) return text as T;
   if (!text) return undefined as T;
   try {
     return JSON.parse(text) as T;

@@ -1,11 +1,13 @@
-import { useState, type ReactNode } from 'react';
+import { lazy, Suspense, useState, type ReactNode } from 'react';
 import { Alert, Button, Card, CardBody, CardTitle, Form, Modal, Title } from '@patternfly/react-core';
 import { useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query';
 import { callEndpoint, listOf } from '../api/client';
 import type { App, AuditEvent, Endpoint, InstanceStats, Process, Route } from '../api/types';
 import { t } from '../strings';
-import { Confirm, Empty, ErrorPanel, Field, Loading, messageOf, Row, Table, useToast } from '../ui/parts';
+import { Confirm, Empty, ErrorPanel, Field, Loading, messageOf, Row, Table, TabLinks, useToast } from '../ui/parts';
 import { AppState, Crumbs } from './CloudFoundry';
+
+const Logs = lazy(() => import('./Logs'));
 
 const kMegabyte = 1024 * 1024;
 const kRefreshMs = 10_000;
@@ -29,7 +31,7 @@ function Part<T>({ title, query, isEmpty, children }: { title: string; query: Us
   );
 }
 
-export function ApplicationPage({ endpoint, guid }: { endpoint: Endpoint; guid: string }) {
+export function ApplicationPage({ endpoint, guid, tab }: { endpoint: Endpoint; guid: string; tab?: string }) {
   const queries = useQueryClient();
   const toast = useToast();
   const [asked, setAsked] = useState<'stop' | 'restart' | null>(null);
@@ -37,7 +39,8 @@ export function ApplicationPage({ endpoint, guid }: { endpoint: Endpoint; guid: 
   const key = (part: string) => ['cf', endpoint.guid, 'app', guid, part];
   const get = <T,>(path: string) => () => callEndpoint<T>(endpoint.guid, `v3/apps/${guid}${path}`);
   const app = useQuery({ queryKey: key(''), queryFn: get<App>(''), refetchInterval: kRefreshMs });
-  const known = Boolean(app.data);
+  const showsLogs = tab === 'logs';
+  const known = Boolean(app.data) && !showsLogs;
   const processes = useQuery({ queryKey: key('processes'), enabled: known, queryFn: () => get<{ resources: Process[] }>('/processes')().then(({ resources }) => resources) });
   const environment = useQuery({ queryKey: key('env'), enabled: known, queryFn: get<{ var?: Record<string, string> }>('/environment_variables') });
   const routes = useQuery({ queryKey: key('routes'), enabled: known, queryFn: () => listOf<Route>(endpoint.guid, 'routes', { app_guids: guid }).then(({ resources }) => resources) });
@@ -55,6 +58,7 @@ export function ApplicationPage({ endpoint, guid }: { endpoint: Endpoint; guid: 
     await queries.invalidateQueries({ queryKey: ['cf', endpoint.guid] });
   };
   const start = () => void act('start').catch((error: unknown) => toast(messageOf(error), 'danger'));
+  const at = `/cf/${endpoint.guid}/app/${guid}`;
   const routeLabels = [t.cf.url];
   const eventLabels = [t.cf.event, t.cf.actor, t.cf.when];
   return (
@@ -73,6 +77,8 @@ export function ApplicationPage({ endpoint, guid }: { endpoint: Endpoint; guid: 
             : <Button onClick={start}>{t.cf.start}</Button>}
         </div>
       </div>
+      <TabLinks label={t.cf.parts} current={showsLogs ? `${at}/logs` : at} links={[[at, t.cf.overview], [`${at}/logs`, t.cf.logs]]} />
+      {showsLogs ? <Suspense fallback={<Loading />}><Logs key={guid} endpoint={endpoint} guid={guid} name={name} /></Suspense> : <>
       <Part title={t.cf.processes} query={processes} isEmpty={(list) => list.length === 0}>
         {(list) => list.map((process) => <ProcessView key={process.guid} endpoint={endpoint} process={process} onScale={() => setScaled(process)} />)}
       </Part>
@@ -89,6 +95,7 @@ export function ApplicationPage({ endpoint, guid }: { endpoint: Endpoint; guid: 
           </Table>
         )}
       </Part>
+      </>}
       {asked && (
         <Confirm title={asked === 'stop' ? t.cf.stopTitle(name) : t.cf.restartTitle(name)} text={asked === 'stop' ? t.cf.stopText(name) : t.cf.restartText(name)}
           action={t.cf[asked]} onConfirm={() => act(asked)} onClose={() => setAsked(null)} />

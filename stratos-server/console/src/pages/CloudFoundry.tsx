@@ -13,11 +13,11 @@ import { ApplicationPage } from './Application';
 const kPageSize = '20';
 const when = (text?: string) => (text ? new Date(text).toLocaleString() : '');
 
-/** /cf, /cf/ENDPOINT[/users], /cf/ENDPOINT/org/GUID, .../space/GUID, .../app/GUID */
+/** /cf, /cf/ENDPOINT[/users], /cf/ENDPOINT/org/GUID, .../space/GUID, .../app/GUID[/logs] */
 export default function CloudFoundry() {
   const { endpoints } = useSession();
   const { path } = useLocation();
-  const [, , guid, what, id] = path.split('/');
+  const [, , guid, what, id, tab] = path.split('/');
   const foundations = endpoints.filter((endpoint) => endpoint.cnsi_type === 'cf' && endpoint.user);
   const endpoint = foundations.find((candidate) => candidate.guid === guid);
   if (!guid) return <Foundations foundations={foundations} />;
@@ -32,7 +32,7 @@ export default function CloudFoundry() {
     return <Collection<App> key={id} endpoint={endpoint} parent={{ collection: 'spaces', guid: id }} title={t.cf.applications} collection="apps"
       query={{ space_guids: id }} link={(app) => `${at}/app/${app.guid}`} state={(app) => <AppState state={app.state} />} />;
   }
-  if (what === 'app' && id) return <ApplicationPage endpoint={endpoint} guid={id} />;
+  if (what === 'app' && id) return <ApplicationPage key={id} endpoint={endpoint} guid={id} tab={tab} />;
   return <Collection<Organization> key={guid} endpoint={endpoint} title={t.cf.organizations} collection="organizations" query={{}}
     link={(organization) => `${at}/org/${organization.guid}`}
     state={(organization) => <Label color={organization.suspended ? 'orange' : 'green'}>{organization.suspended ? t.cf.suspended : t.cf.active}</Label>}

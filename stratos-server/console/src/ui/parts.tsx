@@ -2,6 +2,7 @@ import { createContext, useCallback, useContext, useState, type ReactNode } from
 import {
   Alert, AlertActionCloseButton, AlertGroup, Button, EmptyState, EmptyStateBody, EmptyStateHeader, FormGroup, Modal, Spinner, TextArea, TextInput,
 } from '@patternfly/react-core';
+import { Link } from '../router';
 import { t } from '../strings';
 
 export function Loading() {
@@ -110,5 +111,20 @@ export function Row({ cells, labels }: { cells: ReactNode[]; labels: string[] })
     <tr className="pf-v5-c-table__tr">
       {cells.map((cell, index) => <td key={index} className="pf-v5-c-table__td" data-label={labels[index]}>{cell}</td>)}
     </tr>
+  );
+}
+
+/** Pages that belong together; `links` are address and text. */
+export function TabLinks({ label, current, links }: { label: string; current: string; links: [string, string][] }) {
+  return (
+    <nav className="pf-v5-c-tabs st-gap" aria-label={label}>
+      <ul className="pf-v5-c-tabs__list">
+        {links.map(([to, text]) => (
+          <li key={to} className={to === current ? 'pf-v5-c-tabs__item pf-m-current' : 'pf-v5-c-tabs__item'}>
+            <Link to={to} className="pf-v5-c-tabs__link" isCurrent={to === current}><span className="pf-v5-c-tabs__item-text">{text}</span></Link>
+          </li>
+        ))}
+      </ul>
+    </nav>
   );
 }
