@@ -68,7 +68,8 @@ ServerShared::ServerShared(http::Handler& requestHandler, LogSink& logSink,
       log(logSink),
       options(serverOptions),
       workers(std::make_unique<WorkerPool>(options.workers, options.maxConnections)),
-      blocking(std::make_unique<WorkerPool>(options.blockingThreads)) {}
+      blocking(std::make_unique<WorkerPool>(options.blockingThreads)),
+      network(std::make_unique<WorkerPool>(options.networkThreads, options.networkQueue)) {}
 
 class ConnectionLoop::Connection final : public engine::Watch,
                                          public std::enable_shared_from_this<Connection> {
@@ -112,7 +113,8 @@ class ConnectionLoop::Entrance final : public engine::Watch {
   ConnectionLoop& loop_;
 };
 
-ConnectionLoop::ConnectionLoop(ServerShared& shared) : shared_(shared), loop_(*shared.blocking) {}
+ConnectionLoop::ConnectionLoop(ServerShared& shared)
+    : shared_(shared), loop_(*shared.blocking, {.network = shared.network.get()}) {}
 
 ConnectionLoop::~ConnectionLoop() { join(); }
 

@@ -47,8 +47,9 @@ struct ServerShared {
 
   /// Answer requests. Null once the server dies.
   std::unique_ptr<WorkerPool> workers;
-  /// Do what fibers must not wait for.
+  /// Do what fibers must not wait for; what waits for the network apart from the rest.
   std::unique_ptr<WorkerPool> blocking;
+  std::unique_ptr<WorkerPool> network;
 };
 
 /// One thread that accepts connections and owns them: idle ones, ones in their TLS handshake, ones

@@ -90,6 +90,7 @@ class HttpServer::Impl {
     shared_.workers.reset();
     for (const auto& loop : loops_) loop->join();
     shared_.blocking.reset();
+    shared_.network.reset();
     loops_.clear();
   }
   Impl(const Impl&) = delete;

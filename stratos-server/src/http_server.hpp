@@ -42,9 +42,11 @@ struct HttpServerOptions {
   bool (*mostlyWaits)(std::string_view target) = nullptr;
   /// Further requests that are answered at the same time; each holds a thread, the rest waits.
   std::size_t workers = 64;
-  /// Threads for what fibers cannot do without blocking: database, name resolution, renewal of
-  /// tokens.
+  /// Threads for what fibers cannot do without blocking: the database, and for as long as hosts out
+  /// there make them wait, name resolution and renewal of tokens. Of the latter so many may queue.
   std::size_t blockingThreads = 64;
+  std::size_t networkThreads = 64;
+  std::size_t networkQueue = 1'024;
   std::size_t maxConnections = 4'096;
 };
 

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "auth/renewal_places.hpp"
 #include "stratos/auth/uaa_token_check.hpp"
 #include "stratos/base/annotations.hpp"
 #include "stratos/base/encoding.hpp"
@@ -46,6 +47,7 @@ TokenResult usable(TokenRecord record) {
 struct Flight {
   Gate finished;
   // Written before it opens.
+  bool abandoned = false;  ///< Its leader was cancelled before it began.
   TokenResult result;
   std::exception_ptr error;
 };
@@ -71,7 +73,8 @@ class TokenProvider::Impl {
         random_(random),
         log_(log),
         options_(options),
-        consoleCheck_(consoleCheck) {}
+        consoleCheck_(consoleCheck),
+        places_(clock, options.renewalsPerServer) {}
 
   store::TokenStore& tokens() { return tokens_; }
   AuthSchemes& schemes() { return schemes_; }
@@ -168,6 +171,10 @@ class TokenProvider::Impl {
       const std::shared_ptr<Flight> flight = join(keyOf(seen), leader);
       if (leader) return lead(*flight, seen, server, force);
       TokenResult result = await(*flight, deadline);
+      if (flight->abandoned) {
+        --round;
+        continue;
+      }
       if (!force || !result.ok() || !isSameToken(result.record, seen)) return result;
     }
     return failed(TokenFailure::Unreachable, "the token could not be renewed");
@@ -193,8 +200,8 @@ class TokenProvider::Impl {
     TokenResult result;
     std::exception_ptr error;
     try {
-      result = runBlocking([&] { return renewAsLeader(seen, server, force); });
-      remember(seen, result);
+      result = inTurn(flight, seen, server, force);
+      if (!flight.abandoned) remember(seen, result);
     } catch (...) {
       error = std::current_exception();  // For the waiters too; rethrown below.
     }
@@ -208,6 +215,36 @@ class TokenProvider::Impl {
     flight.finished.open();
     if (error) std::rethrow_exception(error);
     return result;
+  }
+
+  static std::string nameOf(const Server& server) {
+    if (server.uaa) return server.uaa->baseUrl;
+    const std::string& own = server.endpoint->tokenEndpoint;
+    return own.empty() ? server.endpoint->id.str() : own;
+  }
+
+  /// renewAsLeader(), when the server can take another call; else what can be had without it.
+  TokenResult inTurn(Flight& flight, const TokenRecord& seen, const Server& server, bool force) {
+    const std::string name = nameOf(server);
+    const auto entry = places_.enter(name, Deadline::after(options_.turnTimeout));
+    if (entry != RenewalPlaces::Entry::Granted) {
+      flight.abandoned = entry == RenewalPlaces::Entry::Gone;
+      return runBlocking([&] {
+        if (auto done = withoutServer(seen, force)) return std::move(*done);
+        return failed(TokenFailure::Unreachable, entry == RenewalPlaces::Entry::Hangs
+                                                     ? "the authorization server does not answer"
+                                                     : "the authorization server is busy");
+      });
+    }
+    std::chrono::milliseconds inVain{0};
+    struct Leave {
+      RenewalPlaces& places;
+      const std::string& name;
+      const std::chrono::milliseconds& inVain;
+      ~Leave() { places.leave(name, inVain); }
+    } const leave{places_, name, inVain};
+    return runBlocking([&] { return renewAsLeader(seen, server, force, inVain); },
+                       Waiter::BlocksOn::Network);
   }
 
   /// What users are told about the token from now on.
@@ -227,7 +264,9 @@ class TokenProvider::Impl {
     if (!state.since) state.since = clock_.now();
   }
 
-  TokenResult renewAsLeader(const TokenRecord& seen, const Server& server, bool force) {
+  /// Sets `inVain` to how long the server was waited for when it did not answer.
+  TokenResult renewAsLeader(const TokenRecord& seen, const Server& server, bool force,
+                            std::chrono::milliseconds& inVain) {
     // What cannot be renewed needs no lease, which costs two writes.
     if (seen.refreshToken.empty() || isRejected(seen)) {
       if (auto done = withoutServer(seen, force)) return std::move(*done);
@@ -248,6 +287,7 @@ class TokenProvider::Impl {
     if (!lease.isLongEnough() && !lease.tryAcquire()) {
       return failed(TokenFailure::Unreachable, "the database took too long to answer");
     }
+    const TimePoint asked = clock_.now();
     GrantResult answer = ask(server, row, Deadline::after(options_.refreshTimeout));
     switch (answer.status) {
       case GrantStatus::Granted:
@@ -268,6 +308,7 @@ class TokenProvider::Impl {
       case GrantStatus::Unavailable:
         break;
     }
+    inVain = std::max(clock_.now() - asked, std::chrono::milliseconds{0});
     note(row, "a token could not be renewed", answer);
     return failed(TokenFailure::Unreachable, "the authorization server cannot be reached");
   }
@@ -554,6 +595,7 @@ class TokenProvider::Impl {
   LogSink& log_;
   const TokenProviderOptions options_;
   UaaTokenCheck* const consoleCheck_;
+  RenewalPlaces places_;
 
   mutable Mutex mutex_;
   std::map<RowKey, std::shared_ptr<Flight>> flights_ STRATOS_GUARDED_BY(mutex_);

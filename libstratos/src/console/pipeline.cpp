@@ -268,10 +268,14 @@ Response acceptApiKey(Services& services, Request& request, const HandlerFunctio
   const TimePoint now = services.env.clock.now();
   std::optional<store::ApiKey> key;
   std::optional<auth::ConnectedUser> user;
-  runBlocking([&] {
-    key = services.apiKeys.findBySecret(Secret{std::string{trim(field.substr(kScheme.size()))}}, now);
-    if (key) user = findKeyUser(services, *key);
-  });
+  // The user is asked for where they sign in, which may be far away.
+  runBlocking(
+      [&] {
+        const Secret secret{std::string{trim(field.substr(kScheme.size()))}};
+        key = services.apiKeys.findBySecret(secret, now);
+        if (key) user = findKeyUser(services, *key);
+      },
+      Waiter::BlocksOn::Network);
   if (!user) {
     writeAudit(services.env.log, request,
                {.action = "api_key.use",

@@ -1,6 +1,7 @@
 #include "engine/fiber.hpp"
 
 #include <cerrno>
+#include <string>
 #include <utility>
 
 #include <cxxabi.h>
@@ -198,14 +199,18 @@ void Fiber::yield() {
   suspend(State::Yielded);
 }
 
-void Fiber::runBlocking(const std::function<void()>& work) {
+void Fiber::runBlocking(const std::function<void()>& work, BlocksOn what) {
+  const bool network = what == BlocksOn::Network;
   // What runs there must see this flow as it is now, and this flow the end of it: the pool's and
   // the loop's queues are the fences.
-  const bool queued = loop_.blocking().trySubmit([this, &work] {
+  const bool queued = loop_.blocking(what).trySubmit([this, &work] {
     work();
     loop_.post([this] { loop_.resume(*this); });
   });
-  if (!queued) throw Error(ErrorCode::Unavailable, "Too many requests wait for the database");
+  if (!queued) {
+    throw Error(ErrorCode::Unavailable, std::string("Too many requests wait for the ") +
+                                            (network ? "network" : "database"));
+  }
   suspend(State::Blocked);
 }
 

@@ -50,7 +50,7 @@ class Fiber final : public Waiter {
   ~Fiber();
 
   [[nodiscard]] short awaitReady(int descriptor, short events, Deadline deadline) override;
-  void runBlocking(const std::function<void()>& work) override;
+  void runBlocking(const std::function<void()>& work, BlocksOn what) override;
   void start(std::function<void()> task) override;
   [[nodiscard]] bool park(Deadline deadline) override;
   void unpark() noexcept override;

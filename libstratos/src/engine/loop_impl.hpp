@@ -34,7 +34,10 @@ class EventLoop::Impl {
 
   // What fibers need.
   void resume(Fiber& fiber);
-  [[nodiscard]] WorkerPool& blocking() noexcept { return blocking_; }
+  [[nodiscard]] WorkerPool& blocking(Waiter::BlocksOn what) noexcept {
+    const bool apart = what == Waiter::BlocksOn::Network && options_.network != nullptr;
+    return apart ? *options_.network : blocking_;
+  }
   /// Has `fiber` resumed when the descriptor has one of `events` of poll(2).
   void await(Fiber& fiber, int descriptor, short events);
   /// Undoes await().

@@ -223,13 +223,15 @@ bool Connection::open(const std::string& host, std::uint16_t port, Deadline dead
       addresses.emplace_back(Poco::Net::IPAddress(host), port);
     } else {
       const Poco::Net::HostEntry entry =
-          runBlocking([&] { return Poco::Net::DNS::hostByName(host); });
+          runBlocking([&] { return Poco::Net::DNS::hostByName(host); }, Waiter::BlocksOn::Network);
       for (const Poco::Net::IPAddress& address : entry.addresses()) {
         addresses.emplace_back(address, port);
       }
     }
   } catch (const Poco::Exception& e) {
     return fail(TransportFailure::Refused, "cannot resolve " + host + ": " + e.displayText());
+  } catch (const Error& e) {
+    return fail(TransportFailure::TimedOut, "cannot resolve " + host + ": " + e.what());
   }
   fail(TransportFailure::Refused, "cannot resolve " + host + ": it has no address");
   if (policy != nullptr) {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -313,6 +314,97 @@ TEST_F(TokenProviderTest, ChangesNothingDuringAnOutage) {
   EXPECT_EQ(stored().version, before.version);
   network_.answer([](const SentRequest&) { return granted("new-access", ""); });
   EXPECT_TRUE(get().ok()) << "the outage has passed";
+}
+
+/// One renewal per server at a time, and no patience.
+class HangingServerTest : public TokenProviderTest {
+ protected:
+  TokenResult narrow(const std::string& user, const store::EndpointRecord& endpoint) {
+    return narrow_.get(UserId{user}, endpoint, soon());
+  }
+
+  TokenProvider narrow_{tokens_,
+                        nullptr,
+                        uaa_,
+                        clock_,
+                        sql_.random,
+                        log_,
+                        {.renewalsPerServer = 1, .turnTimeout = 0ms}};
+};
+
+TEST_F(HangingServerTest, HoldsUpNobodyButTheOneWhoAsksIt) {
+  save("u1", "a1", "r1", -10);
+  save("u2", "a2", "r2", -10);
+  save("u3", "a3", "r3", 5);
+  save("u2", "a4", "r4", -10, "e2");
+  Gate server;
+  network_.answer([&](const SentRequest& request) {
+    if (request.field("refresh_token") == "r1") server.pass();
+    return granted("new-of-" + request.field("refresh_token"), "");
+  });
+  std::jthread blocked;
+  OpenAtExit release(server);
+  TokenResult first;
+  blocked = std::jthread([&] { first = narrow("u1", endpoint_); });
+  server.awaitArrivals(1);
+  EXPECT_EQ(narrow("u2", endpoint_).failure, TokenFailure::Unreachable);
+  EXPECT_EQ(narrow("u3", endpoint_).record.authToken.reveal(), "a3") << "it lives five seconds";
+  EXPECT_EQ(narrow("u2", cfEndpoint("e2")).record.authToken.reveal(), "new-of-r4");
+  EXPECT_EQ(network_.count(), 2U);
+  server.open();
+  blocked.join();
+  EXPECT_EQ(first.record.authToken.reveal(), "new-of-r1");
+  EXPECT_EQ(narrow("u2", endpoint_).record.authToken.reveal(), "new-of-r2");
+}
+
+TEST_F(HangingServerTest, OthersWaitForTheirTurn) {
+  TokenProvider patient(tokens_, nullptr, uaa_, clock_, sql_.random, log_,
+                        {.renewalsPerServer = 1, .turnTimeout = 60s});
+  Gate server;
+  std::atomic<int> inside = 0;
+  network_.answer([&](const SentRequest& request) {
+    server.pass();
+    EXPECT_EQ(++inside, 1);
+    --inside;
+    return granted("new-of-" + request.field("refresh_token"), "");
+  });
+  constexpr int kUsers = 5;
+  for (int i = 0; i < kUsers; ++i) {
+    const std::string n = std::to_string(i);
+    save("u" + n, "a" + n, "r" + n, -10);
+  }
+  std::vector<std::jthread> threads;
+  OpenAtExit release(server);
+  for (int i = 0; i < kUsers; ++i) {
+    threads.emplace_back([&, n = std::to_string(i)] {
+      const TokenResult token = patient.get(UserId{"u" + n}, endpoint_, soon());
+      EXPECT_EQ(token.record.authToken.reveal(), "new-of-r" + n) << token.reason;
+    });
+  }
+  server.awaitArrivals(1);
+  server.open();
+  threads.clear();
+  EXPECT_EQ(network_.count(), static_cast<std::size_t>(kUsers));
+}
+
+TEST_F(HangingServerTest, IsLeftAloneForAMoment) {
+  save("u1", "a1", "r1", -10);
+  save("u2", "a2", "r2", -10);
+  save("u3", "a3", "r3", 60);
+  network_.answer([&](const SentRequest&) {
+    clock_.advance(15s);
+    return test::transportFailure(http::TransportFailure::TimedOut, "no answer");
+  });
+  EXPECT_EQ(narrow("u1", endpoint_).failure, TokenFailure::Unreachable);
+  const TokenResult second = narrow("u2", endpoint_);
+  EXPECT_EQ(second.failure, TokenFailure::Unreachable);
+  EXPECT_EQ(second.reason, "the authorization server does not answer");
+  clock_.advance(5s - 1ms);
+  EXPECT_EQ(narrow("u2", endpoint_).failure, TokenFailure::Unreachable);
+  EXPECT_EQ(network_.count(), 1U);
+  network_.answer([](const SentRequest&) { return granted("new", ""); });
+  clock_.advance(1ms);
+  EXPECT_EQ(narrow("u2", endpoint_).record.authToken.reveal(), "new");
 }
 
 TEST_F(TokenProviderTest, TellsAMisconfiguredClientFromARefusedToken) {

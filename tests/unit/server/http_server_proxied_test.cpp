@@ -273,6 +273,41 @@ TEST_F(HttpServerProxiedTest, StoppingCancelsWhatOutlivesItsRequest) {
   ::close(pipe[1]);
 }
 
+TEST_F(HttpServerProxiedTest, WhoWaitsForTheNetworkKeepsNobodyFromTheDatabase) {
+  HttpServerOptions options = fibers();
+  options.blockingThreads = 1;
+  options.networkThreads = 1;
+  options.networkQueue = 0;
+  std::latch release(1);
+  std::latch begun(1);
+  start(
+      [&](http::Request& request) {
+        if (request.target == "/wait/hangs") {
+          runBlocking(
+              [&] {
+                begun.count_down();
+                release.wait();
+              },
+              Waiter::BlocksOn::Network);
+        } else if (request.target == "/wait/one-more") {
+          EXPECT_THROW(runBlocking([] {}, Waiter::BlocksOn::Network), Error);
+        } else {
+          EXPECT_EQ(runBlocking([] { return 3; }), 3);
+        }
+        return echo(request);
+      },
+      options);
+  TestClient hangs = connect();
+  hangs.send("GET /wait/hangs HTTP/1.1\r\nHost: h\r\n\r\n");
+  begun.wait();
+  for (const std::string target : {"/wait/one-more", "/wait/database"}) {
+    EXPECT_THAT(connect().exchange("GET " + target + " HTTP/1.1\r\nHost: h\r\n\r\n"),
+                EndsWith("GET " + target + " "));
+  }
+  release.count_down();
+  EXPECT_THAT(hangs.readResponse(), EndsWith("GET /wait/hangs "));
+}
+
 TEST_F(HttpServerProxiedTest, WorkOnOtherThreadsQueuesAndHoldsUpNobodyElse) {
   HttpServerOptions options = fibers();
   options.blockingThreads = 1;

@@ -61,6 +61,11 @@ struct TokenProviderOptions {
   /// Cap on one refresh call. It does not follow the deadline of the caller that happens to start
   /// it, since others wait for the same answer.
   std::chrono::milliseconds refreshTimeout{15'000};
+  /// Renewals that may ask one authorization server at the same time, and how long others wait for
+  /// their turn. Afterwards they are told that it cannot be reached, as are those who come within a
+  /// few seconds after a call that the server let wait in vain.
+  std::size_t renewalsPerServer = 16;
+  std::chrono::milliseconds turnTimeout{2'000};
   /// How long a caller waits for the write of a renewed token when the database is away. Afterwards
   /// it is served from memory, and the write is tried until it succeeds.
   std::chrono::milliseconds storeTimeout{10'000};

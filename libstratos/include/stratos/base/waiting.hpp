@@ -29,9 +29,12 @@ class STRATOS_EXPORT Waiter {
 
   /// See stratos::awaitReady().
   [[nodiscard]] virtual short awaitReady(int descriptor, short events, Deadline deadline) = 0;
+  /// What work blocks on. The network may let it wait for long, the database of the program is
+  /// near.
+  enum class BlocksOn { Database, Network };
   /// Runs `work`, which must not throw, on a thread that may block, and waits for its end. Throws
   /// Error(Unavailable) when no thread can be had; `work` is then not run.
-  virtual void runBlocking(const std::function<void()>& work) = 0;
+  virtual void runBlocking(const std::function<void()>& work, BlocksOn what) = 0;
   /// Runs `task`, which must not throw, as a flow of its own beside this one.
   virtual void start(std::function<void()> task) = 0;
   /// Waits for an unpark() since the last park(). May return early; false when `deadline` has
@@ -60,31 +63,37 @@ STRATOS_EXPORT void yield();
 
 /// Calls `work`, which may block its thread, and returns or throws what it does. On a plain thread
 /// that is all; another flow waits meanwhile, and throws Error(Unavailable) when all threads for
-/// such work are taken.
+/// such work are taken. Work that waits for hosts out there says so: it has threads of its own, so
+/// that a host that hangs keeps nobody from the database.
 template <class Work>
-std::invoke_result_t<Work&> runBlocking(Work&& work) {
+std::invoke_result_t<Work&> runBlocking(Work&& work,
+                                        Waiter::BlocksOn what = Waiter::BlocksOn::Database) {
   using Result = std::invoke_result_t<Work&>;
   Waiter* const waiter = Waiter::current();
   if (waiter == nullptr) return work();
   std::exception_ptr error;
   if constexpr (std::is_void_v<Result>) {
-    waiter->runBlocking([&]() noexcept {
-      try {
-        work();
-      } catch (...) {
-        error = std::current_exception();
-      }
-    });
+    waiter->runBlocking(
+        [&]() noexcept {
+          try {
+            work();
+          } catch (...) {
+            error = std::current_exception();
+          }
+        },
+        what);
     if (error) std::rethrow_exception(std::move(error));
   } else {
     std::optional<Result> result;
-    waiter->runBlocking([&]() noexcept {
-      try {
-        result.emplace(work());
-      } catch (...) {
-        error = std::current_exception();
-      }
-    });
+    waiter->runBlocking(
+        [&]() noexcept {
+          try {
+            result.emplace(work());
+          } catch (...) {
+            error = std::current_exception();
+          }
+        },
+        what);
     if (error) std::rethrow_exception(std::move(error));
     return std::move(*result);
   }

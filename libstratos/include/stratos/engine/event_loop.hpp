@@ -16,6 +16,9 @@ struct EventLoopOptions {
   std::size_t stackBytes = 256 * 1024;
   /// Stacks that are kept for the next fibers when nobody uses them.
   std::size_t keptStacks = 256;
+  /// Runs what fibers give to runBlocking() and what waits for the network; null: as all the rest.
+  /// Lives as long as the other one.
+  WorkerPool* network = nullptr;
 };
 
 class Fiber;
