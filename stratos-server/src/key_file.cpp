@@ -22,6 +22,20 @@ constexpr std::size_t kKeyBytes = 32;
               "The key file " + file.string() + " cannot be made: " + std::strerror(errno));
 }
 
+// A name in a folder outlives a crash only once the folder is on the disk, too (fsync(2)).
+void syncFolderOf(const std::filesystem::path& file) {
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) throwErrno(file);
+  // EINVAL: a file system that knows no such thing.
+  const bool synced = ::fsync(descriptor) == 0 || errno == EINVAL;
+  const int cause = errno;
+  ::close(descriptor);
+  if (synced) return;
+  errno = cause;
+  throwErrno(file);
+}
+
 // False when somebody else has made the file meanwhile. The file appears with its whole content,
 // and only once that is on the disk: a key that is lost in a crash would take all tokens with it.
 bool writeNewFile(const std::filesystem::path& file, const Secret& content) {
@@ -36,10 +50,14 @@ bool writeNewFile(const std::filesystem::path& file, const Secret& content) {
   const int cause = errno;
   ::close(descriptor);
   ::unlink(temporary.c_str());
-  if (linked) return true;
-  if (written && cause == EEXIST) return false;
-  errno = cause;
-  throwErrno(file);
+  const bool existed = written && !linked && cause == EEXIST;
+  if (!linked && !existed) {
+    errno = cause;
+    throwErrno(file);
+  }
+  // Also when another process has made it: this one is about to encrypt with it.
+  syncFolderOf(file);
+  return linked;
 }
 
 }  // namespace

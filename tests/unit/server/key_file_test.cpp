@@ -7,6 +7,10 @@
 #include <thread>
 #include <vector>
 
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,10 +19,25 @@
 #include "stratos/crypto/random.hpp"
 #include "temporary_folder.hpp"
 
+namespace {
+
+// What is forced to the disk in this program, by inode.
+thread_local std::vector<ino_t> synced;
+
+}  // namespace
+
+// Instead of the C library's.
+extern "C" int fsync(int descriptor) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) == 0) synced.push_back(status.st_ino);
+  return static_cast<int>(::syscall(SYS_fsync, descriptor));
+}
+
 namespace stratos::server {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class KeyFileTest : public ::testing::Test {
@@ -44,6 +63,16 @@ class KeyFileTest : public ::testing::Test {
   NullLogSink log_;
   crypto::SystemRandom random_;
 };
+
+TEST_F(KeyFileTest, TheKeyAndItsNameOutliveACrash) {
+  synced.clear();
+  provide(chain());
+  struct stat key {};
+  struct stat folder {};
+  ASSERT_EQ(::stat((folder_.path() / "key").c_str(), &key), 0);
+  ASSERT_EQ(::stat(folder_.path().c_str(), &folder), 0);
+  EXPECT_THAT(synced, ElementsAre(key.st_ino, folder.st_ino));
+}
 
 TEST_F(KeyFileTest, MakesAKeyOnceForItsOwnerOnly) {
   const LookupChain settings = chain();
