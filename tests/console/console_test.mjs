@@ -243,6 +243,78 @@ const tests = {
     await page.context().close();
   },
 
+  async 'organizations, spaces and roles are made, changed and removed'({ url }) {
+    const page = await openSignedIn(url);
+    const dialog = page.getByRole('dialog');
+    if (await row(page, 'Foundation').count() === 0) await connectFoundation(page, 'Foundation');
+    await page.getByRole('link', { name: 'Cloud Foundry', exact: true }).click();
+    await page.getByRole('link', { name: 'Foundation', exact: true }).click();
+    const find = page.getByRole('textbox', { name: 'Find by exact name' });
+    const lookFor = async (name) => { await find.fill(name); await find.press('Enter'); };
+
+    await button(page, 'Create organization').click();
+    await dialog.getByLabel('Name', { exact: true }).fill('ORG-00001');
+    await dialog.getByRole('button', { name: 'Create' }).click();
+    await dialog.getByText("Organization 'ORG-00001' already exists.").waitFor();
+    await checkAccessibility(page, 'create organization');
+    await dialog.getByLabel('Name', { exact: true }).fill(kHostile);
+    await page.keyboard.press('Enter');
+    await dialog.waitFor({ state: 'hidden' });
+    await lookFor(kHostile);
+    await row(page, kHostile).getByRole('button', { name: 'Rename' }).click();
+    await dialog.getByLabel('Name', { exact: true }).fill('team');
+    await dialog.getByRole('button', { name: 'Rename' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    await lookFor('team');
+    await page.getByRole('link', { name: 'team', exact: true }).click();
+    await page.getByRole('heading', { name: 'Spaces', level: 1 }).waitFor();
+    await button(page, 'Create space').click();
+    await dialog.getByLabel('Name', { exact: true }).fill('dev');
+    await dialog.getByRole('button', { name: 'Create' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    await row(page, 'dev').waitFor();
+    await page.goBack();
+
+    await page.getByRole('link', { name: 'Users and roles' }).click();
+    await button(page, 'Add role').click();
+    await dialog.getByLabel('User name').fill('user');
+    await dialog.getByLabel('Organization').fill('team');
+    await dialog.getByLabel('Space').fill('nowhere');
+    await dialog.getByRole('button', { name: 'Add role' }).click();
+    await dialog.getByText('There is no space nowhere, or you may not see it.').waitFor();
+    await checkAccessibility(page, 'add role');
+    await dialog.getByLabel('Space').fill('dev');
+    await dialog.getByRole('button', { name: 'Add role' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    const inDev = page.getByRole('row').filter({ has: page.getByRole('cell', { name: 'dev', exact: true }) });
+    await inDev.waitFor();
+    await row(page, 'team').filter({ hasText: 'organization user' }).getByRole('button', { name: 'Remove' }).click();
+    await dialog.getByText('user is organization user in team no more').waitFor();
+    await dialog.getByRole('button', { name: 'Remove' }).click();
+    await dialog.getByText('Cannot delete organization_user role').waitFor();
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+    await inDev.getByRole('button', { name: 'Remove' }).click();
+    await dialog.getByRole('button', { name: 'Remove' }).click();
+    await dialog.getByText('The platform is working on it: processing').waitFor();
+    await dialog.waitFor({ state: 'hidden' });
+    await inDev.waitFor({ state: 'detached' });
+    await checkAccessibility(page, 'users and roles');
+
+    await page.goBack();
+    await lookFor('team');
+    await row(page, 'team').getByRole('button', { name: 'Delete' }).click();
+    await dialog.getByText('The organization team is deleted with all its spaces').waitFor();
+    await simulator('fail-next-job', { detail: 'A service instance could not be deleted.' });
+    await dialog.getByRole('button', { name: 'Delete' }).click();
+    await dialog.getByText('A service instance could not be deleted.').waitFor();
+    await dialog.getByRole('button', { name: 'Delete' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    await page.getByText('Nothing matches what you searched for.').waitFor();
+    const { pagination } = await throughProxy(page, 'v3/spaces?names=dev');
+    assert.equal(pagination.total_results, 0);
+    await page.context().close();
+  },
+
   async 'the log of an application is followed, searched and harmless'({ url }) {
     const page = await openSignedIn(url);
     if (await row(page, 'Foundation').count() === 0) await connectFoundation(page, 'Foundation');

@@ -61,6 +61,15 @@ bool CloudRoles::manages(const std::string& type, const std::string& target,
          has("organization_manager", directory_.organizationOf(target), caller.userId);
 }
 
+void CloudRoles::forgetPlace(const std::string& guid) {
+  std::erase_if(roles_, [&](const Role& role) {
+    const std::string& target = std::get<1>(role);
+    // Its spaces are gone by then, too.
+    return target == guid ||
+           (isSpaceRole(std::get<0>(role)) && directory_.organizationOf(target).empty());
+  });
+}
+
 std::optional<Reply> CloudRoles::handle(const ReceivedRequest& request,
                                         const std::vector<std::string>& path,
                                         const UaaTokenInfo& caller) {
@@ -284,8 +293,9 @@ Reply CloudRoles::removeRole(const std::string& guid, const UaaTokenInfo& caller
       }
     }
   }
-  roles_.erase(role);
-  return directory_.accept("role.delete");
+  return directory_.accept("role.delete", [this, gone = Role{type, target, user}] {
+    roles_.erase(gone);
+  });
 }
 
 }  // namespace stratos::testing

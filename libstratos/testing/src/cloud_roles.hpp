@@ -21,7 +21,7 @@ struct CloudDirectory {
   std::function<std::string(const std::string& guid)> userName;
   std::function<std::string(const std::string& name)> userGuid;
   /// Begins a job: the answer 202 that leads to it.
-  std::function<Reply(const std::string& operation)> accept;
+  std::function<Reply(const std::string& operation, std::function<void()> work)> accept;
 };
 
 /// The users of a Cloud Controller and their roles: `/v2/users`, `user_roles` and the associations
@@ -35,6 +35,12 @@ class CloudRoles {
   [[nodiscard]] bool has(const std::string& type, const std::string& target,
                          const std::string& user) const;
   [[nodiscard]] bool hasUser(const std::string& user) const { return users_.contains(user); }
+
+  /// Whether `caller` may give others a role in `target`.
+  [[nodiscard]] bool manages(const std::string& type, const std::string& target,
+                             const UaaTokenInfo& caller) const;
+  /// The place is gone, and every role in it.
+  void forgetPlace(const std::string& guid);
 
   /// The answer to a request of `caller`, or empty when the path is none of these.
   [[nodiscard]] std::optional<Reply> handle(const ReceivedRequest& request,
@@ -51,10 +57,6 @@ class CloudRoles {
   [[nodiscard]] Reply createRole(const ReceivedRequest& request, const UaaTokenInfo& caller);
   [[nodiscard]] Reply listRoles(const ReceivedRequest& request) const;
   [[nodiscard]] Reply removeRole(const std::string& guid, const UaaTokenInfo& caller);
-  /// Whether `caller` may give others a role in `target`.
-  [[nodiscard]] bool manages(const std::string& type, const std::string& target,
-                             const UaaTokenInfo& caller) const;
-
   using Role = std::tuple<std::string, std::string, std::string>;  ///< Type, target, user.
   [[nodiscard]] static std::string guidOf(const Role& role);
   [[nodiscard]] Json userJson(const std::string& guid) const;

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <functional>
 #include <map>
 
 #include "cloud_roles.hpp"
@@ -39,10 +40,20 @@ struct Record {
   bool started = true;
 };
 
+/// Work that is done when somebody has looked at it twice, so that callers must poll, or a while
+/// after it was begun.
 struct Job {
   std::string operation;
-  int looks = 0;  ///< How often it was asked for.
+  std::function<void()> work = {};
+  std::int64_t begunAt = 0;
+  int looks = 0;
+  std::string failure = {};  ///< Why it fails; empty: it does not.
+  bool isOver = false;
 };
+
+constexpr std::int64_t kJobSeconds = 5;
+constexpr std::size_t kMaxJobs = 1000;
+constexpr std::size_t kMaxNameBytes = 255;
 
 struct KindInfo {
   Kind kind;
@@ -149,13 +160,42 @@ class FakeCloudController::Impl {
     return found == nullptr ? std::string{} : found->name;
   }
   /// The answer 202 that leads to a new job.
-  Reply accept(const std::string& operation) STRATOS_NO_THREAD_SAFETY_ANALYSIS {
+  Reply accept(const std::string& operation, std::function<void()> work)
+      STRATOS_NO_THREAD_SAFETY_ANALYSIS {
     const std::string guid = stableGuid("job", randomHex(16));
-    jobs_[guid] = {.operation = operation};
+    if (jobs_.size() >= kMaxJobs) {
+      std::erase_if(jobs_, [](const auto& entry) { return entry.second.isOver; });
+    }
+    Job job{.operation = operation, .work = std::move(work)};
+    job.begunAt = toUnixSeconds(clock_.now());
+    std::swap(job.failure, nextJobFailure_);
+    jobs_[guid] = std::move(job);
     Reply reply;
     reply.status = 202;
     reply.headers = {{"Location", url() + "/v3/jobs/" + guid}};
     return reply;
+  }
+  void finish(Job& job) STRATOS_REQUIRES(mutex_) {
+    if (job.isOver) return;
+    job.isOver = true;
+    if (job.failure.empty() && job.work) job.work();
+    job.work = {};
+  }
+  void finishOldJobs() STRATOS_REQUIRES(mutex_) {
+    for (auto& [guid, job] : jobs_) {
+      if (toUnixSeconds(clock_.now()) - job.begunAt >= kJobSeconds) finish(job);
+    }
+  }
+  Reply createPlace(const ReceivedRequest& request, Kind kind, const UaaTokenInfo& caller)
+      STRATOS_REQUIRES(mutex_);
+  Reply changePlace(const ReceivedRequest& request, Kind kind, Record& place,
+                    const UaaTokenInfo& caller) STRATOS_REQUIRES(mutex_);
+  /// Why a place cannot have that name; empty: it can.
+  std::string problemWithName(Kind kind, const std::string& name, const std::string& organization,
+                              const std::string& self) STRATOS_REQUIRES(mutex_);
+  void erasePlace(Kind kind, const std::string& guid) STRATOS_NO_THREAD_SAFETY_ANALYSIS;
+  void eraseApp(const std::string& guid) STRATOS_NO_THREAD_SAFETY_ANALYSIS {
+    std::erase_if(records_[Kind::App], [&](const Record& r) { return r.guid == guid; });
   }
   /// The refusal, when the request's token is not good enough.
   std::optional<Reply> authorize(const ReceivedRequest& request, bool mayBeAbsent);
@@ -178,6 +218,7 @@ class FakeCloudController::Impl {
   bool rootDocument_ STRATOS_GUARDED_BY(mutex_);
   std::map<Kind, std::vector<Record>> records_ STRATOS_GUARDED_BY(mutex_);
   std::map<std::string, Job> jobs_ STRATOS_GUARDED_BY(mutex_);
+  std::string nextJobFailure_ STRATOS_GUARDED_BY(mutex_);
   std::uint64_t unauthorized_ STRATOS_GUARDED_BY(mutex_) = 0;
   // The functions are called while the mutex is held by the request that is answered.
   CloudRoles roles_ STRATOS_GUARDED_BY(mutex_){
@@ -186,7 +227,10 @@ class FakeCloudController::Impl {
        .placeName = [this](const std::string& guid) { return placeName(guid); },
        .userName = [this](const std::string& guid) { return uaa_.findUserName(guid).value_or(""); },
        .userGuid = [this](const std::string& name) { return uaa_.findUserGuid(name).value_or(""); },
-       .accept = [this](const std::string& operation) { return accept(operation); }}};
+       .accept =
+           [this](const std::string& operation, std::function<void()> work) {
+             return accept(operation, std::move(work));
+           }}};
   CloudRuntime runtime_ STRATOS_GUARDED_BY(mutex_){
       clock_, [this] { return url(); },
       [this](const std::string& guid) STRATOS_NO_THREAD_SAFETY_ANALYSIS {
@@ -322,6 +366,7 @@ Reply FakeCloudController::Impl::dispatch(const ReceivedRequest& request) {
   if (auto refusal = authorize(request, false)) return *std::move(refusal);
   const auto caller = uaa_.findAccessToken(bearerToken(request).value_or(""));
   const MutexLock lock(mutex_);
+  finishOldJobs();
   if (auto answer = caller ? roles_.handle(request, parts, *caller) : std::nullopt) {
     return *std::move(answer);
   }
@@ -554,6 +599,8 @@ Reply FakeCloudController::Impl::v3(const ReceivedRequest& request,
   if (parts.size() == 2) {
     if (reading) return v3List(request, *kind);
     if (kind->kind == Kind::App && request.method == "POST") return createApp(request, caller);
+    const bool isPlace = kind->kind == Kind::Organization || kind->kind == Kind::Space;
+    if (isPlace && request.method == "POST") return createPlace(request, kind->kind, caller);
     return unknown();
   }
   Record* record = find(kind->kind, parts[2]);
@@ -562,6 +609,8 @@ Reply FakeCloudController::Impl::v3(const ReceivedRequest& request,
   }
   if (parts.size() == 3 && reading) return jsonReply(200, toV3(kind->kind, *record).dump());
   if (kind->kind == Kind::App) return changeApp(request, *record, parts, caller);
+  const bool isPlace = kind->kind == Kind::Organization || kind->kind == Kind::Space;
+  if (isPlace && parts.size() == 3) return changePlace(request, kind->kind, *record, caller);
   return unknown();
 }
 
@@ -622,8 +671,7 @@ Reply FakeCloudController::Impl::changeApp(const ReceivedRequest& request, Recor
   if (request.method == "DELETE" && parts.size() == 3) {
     const std::string guid = app.guid;
     runtime_.note(toCloudApp(app), "delete-request", caller);
-    std::erase_if(records_[Kind::App], [&](const Record& r) { return r.guid == guid; });
-    return accept("app.delete");
+    return accept("app.delete", [this, guid] { eraseApp(guid); });
   }
   return v3Error(404, 10000, "CF-NotFound", "Unknown request");
 }
@@ -631,19 +679,109 @@ Reply FakeCloudController::Impl::changeApp(const ReceivedRequest& request, Recor
 Reply FakeCloudController::Impl::job(const std::string& guid) {
   const auto found = jobs_.find(guid);
   if (found == jobs_.end()) return notFound("Job");
-  // The first look finds a job at work, so that callers must poll.
-  const bool complete = found->second.looks++ > 0;
+  Job& job = found->second;
+  if (job.looks++ > 0) finish(job);
   const std::string time = toTimestamp(toUnixSeconds(clock_.now()));
+  const bool failed = job.isOver && !job.failure.empty();
+  Json::Array errors;
+  if (failed) {
+    errors.push_back(Json::object(
+        {{"code", 10008}, {"title", "CF-UnprocessableEntity"}, {"detail", job.failure}}));
+  }
   return jsonReply(
-      200, Json::object({{"guid", guid},
-                         {"created_at", time},
-                         {"updated_at", time},
-                         {"operation", found->second.operation},
-                         {"state", complete ? "COMPLETE" : "PROCESSING"},
-                         {"errors", Json::Array{}},
-                         {"warnings", Json::Array{}},
-                         {"links", Json::object({{"self", href(url() + "/v3/jobs/" + guid)}})}})
-               .dump());
+      200,
+      Json::object({{"guid", guid},
+                    {"created_at", time},
+                    {"updated_at", time},
+                    {"operation", job.operation},
+                    {"state", failed ? "FAILED" : job.isOver ? "COMPLETE" : "PROCESSING"},
+                    {"errors", errors},
+                    {"warnings", Json::Array{}},
+                    {"links", Json::object({{"self", href(url() + "/v3/jobs/" + guid)}})}})
+          .dump());
+}
+
+std::string FakeCloudController::Impl::problemWithName(Kind kind, const std::string& name,
+                                                       const std::string& organization,
+                                                       const std::string& self) {
+  if (name.empty()) return "Name can't be blank";
+  if (name.size() > kMaxNameBytes) return "Name is too long (maximum is 255 characters)";
+  for (const Record& other : records_[kind]) {
+    if (other.guid == self || toLower(other.name) != toLower(name)) continue;
+    if (kind == Kind::Organization) return "Organization '" + name + "' already exists.";
+    if (other.organization == organization) return "Name must be unique per organization";
+  }
+  return {};
+}
+
+Reply FakeCloudController::Impl::createPlace(const ReceivedRequest& request, Kind kind,
+                                             const UaaTokenInfo& caller) {
+  std::map<std::string, std::string> body;
+  try {
+    body = parseFlatObject(request.body);
+  } catch (const Error&) {
+    return parseError();
+  }
+  Record place;
+  if (kind == Kind::Space) {
+    place.organization = body["relationships.organization.data.guid"];
+    if (find(Kind::Organization, place.organization) == nullptr) {
+      return unprocessable(
+          "Invalid organization. Ensure the organization exists and you have access to it.");
+    }
+    if (!roles_.manages("organization_manager", place.organization, caller)) {
+      return notAuthorized();
+    }
+  } else if (!caller.hasScope("cloud_controller.admin")) {
+    return notAuthorized();
+  }
+  place.name = body["name"];
+  if (auto problem = problemWithName(kind, place.name, place.organization, ""); !problem.empty()) {
+    return unprocessable(problem);
+  }
+  place.guid = stableGuid("created", randomHex(16));
+  place.createdAt = place.updatedAt = toUnixSeconds(clock_.now());
+  records_[kind].push_back(place);
+  return jsonReply(201, toV3(kind, place).dump());
+}
+
+Reply FakeCloudController::Impl::changePlace(const ReceivedRequest& request, Kind kind,
+                                             Record& place, const UaaTokenInfo& caller) {
+  const bool isOrganization = kind == Kind::Organization;
+  const bool mayRename = roles_.manages(isOrganization ? "organization_manager" : "space_manager",
+                                        place.guid, caller);
+  if (request.method == "PATCH") {
+    if (!mayRename) return notAuthorized();
+    try {
+      const auto body = parseFlatObject(request.body);
+      if (const auto name = body.find("name"); name != body.end()) {
+        auto problem = problemWithName(kind, name->second, place.organization, place.guid);
+        if (!problem.empty()) return unprocessable(problem);
+        place.name = name->second;
+      }
+    } catch (const Error&) {
+      return parseError();
+    }
+    place.updatedAt = toUnixSeconds(clock_.now());
+    return jsonReply(200, toV3(kind, place).dump());
+  }
+  if (request.method != "DELETE") return v3Error(404, 10000, "CF-NotFound", "Unknown request");
+  const bool mayDelete =
+      isOrganization ? caller.hasScope("cloud_controller.admin")
+                     : roles_.manages("organization_manager", place.organization, caller);
+  if (!mayDelete) return notAuthorized();
+  return accept(isOrganization ? "organization.delete" : "space.delete",
+                [this, kind, guid = place.guid] { erasePlace(kind, guid); });
+}
+
+void FakeCloudController::Impl::erasePlace(Kind kind, const std::string& guid) {
+  const bool isOrganization = kind == Kind::Organization;
+  for (auto& [otherKind, all] : records_) {
+    std::erase_if(all, [&](const Record& record) {
+      return record.guid == guid || (isOrganization ? record.organization : record.space) == guid;
+    });
+  }
+  roles_.forgetPlace(guid);
 }
 
 Reply FakeCloudController::Impl::v2List(const ReceivedRequest& request, const KindInfo& kind) {
@@ -806,6 +944,11 @@ bool FakeCloudController::hasRole(const std::string& type, const std::string& ta
 bool FakeCloudController::hasUser(const std::string& user) const {
   const MutexLock lock(impl_->mutex_);
   return impl_->roles_.hasUser(user);
+}
+
+void FakeCloudController::failNextJob(const std::string& detail) {
+  const MutexLock lock(impl_->mutex_);
+  impl_->nextJobFailure_ = detail;
 }
 
 void FakeCloudController::addLog(const std::string& app, const std::string& text, bool isError,

@@ -181,6 +181,8 @@ class SimulatedFoundation::Impl {
       uaa_.rotateSigningKey(members.flag("keepOld", true));
     } else if (path == "/sim/refresh-mode") {
       uaa_.setRefreshMode(parseRefreshMode(members.text("mode", "")));
+    } else if (path == "/sim/fail-next-job") {
+      controller_.failNextJob(members.text("detail", "The job failed"));
     } else if (path == "/sim/log") {
       controller_.addLog(members.text("app", ""), members.text("text", ""),
                          members.text("stream", "out") == "err",

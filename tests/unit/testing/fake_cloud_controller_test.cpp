@@ -215,6 +215,75 @@ TEST_F(FakeCloudControllerTest, EnvironmentVariablesAreSetAndRemoved) {
   EXPECT_FALSE(changed->has("LOG_LEVEL"));
 }
 
+TEST_F(FakeCloudControllerTest, OrganizationsAndSpacesAreMadeAndDeletedByJobs) {
+  const auto inOrganization = [](const std::string& name, const std::string& guid) {
+    return R"({"name":")" + name + R"(","relationships":{"organization":{"data":{"guid":")" + guid +
+           R"("}}}})";
+  };
+  const auto jobOf = [&](const Answer& answer) {
+    return answer.head.get("Location").substr(controller_.url().size());
+  };
+  EXPECT_EQ(ask("/v3/organizations", "POST", R"({"name":"team"})").status, 403);
+  uaa_.addUser({"root", "secret", {"cloud_controller.admin"}});
+  token_ = login("root");
+  const Answer team = ask("/v3/organizations", "POST", R"({"name":"team"})");
+  ASSERT_EQ(team.status, 201) << team.body;
+  EXPECT_THAT(ask("/v3/organizations", "POST", R"({"name":"TEAM"})").body,
+              HasSubstr("Organization 'TEAM' already exists."));
+  EXPECT_EQ(ask("/v3/organizations", "POST", R"({"name":""})").status, 422);
+  EXPECT_EQ(
+      ask("/v3/organizations", "POST", R"({"name":")" + std::string(256, 'x') + R"("})").status,
+      422);
+  const Answer dev = ask("/v3/spaces", "POST", inOrganization("dev", team.text("guid")));
+  ASSERT_EQ(dev.status, 201) << dev.body;
+  EXPECT_EQ(ask("/v3/spaces", "POST", inOrganization("dev", team.text("guid"))).status, 422);
+  EXPECT_EQ(ask("/v3/spaces", "POST", inOrganization("dev", "nowhere")).status, 422);
+  const std::string at = "/v3/organizations/" + team.text("guid");
+  EXPECT_EQ(ask(at, "PATCH", R"({"name":"team2"})").text("name"), "team2");
+  EXPECT_EQ(ask(at, "PATCH", R"({"name":"org-00001"})").status, 422);
+
+  controller_.failNextJob("It is in use.");
+  const Answer failing = ask(at, "DELETE");
+  ASSERT_EQ(failing.status, 202);
+  EXPECT_EQ(ask(jobOf(failing)).text("state"), "PROCESSING");
+  EXPECT_THAT(ask(jobOf(failing)).body, HasSubstr("It is in use."));
+  EXPECT_EQ(ask(at).status, 200);
+  // Nobody has to look for a job to end.
+  EXPECT_EQ(ask(at, "DELETE").status, 202);
+  EXPECT_EQ(ask(at).status, 200);
+  clock_.advance(std::chrono::seconds{5});
+  EXPECT_EQ(ask(at).status, 404);
+  EXPECT_EQ(ask("/v3/spaces/" + dev.text("guid")).status, 404);
+}
+
+TEST_F(FakeCloudControllerTest, RolesAreGivenByNameAndTaken) {
+  const std::string organization = controller_.organizationGuid(0);
+  const std::string space = controller_.spaceGuid(0);
+  controller_.addRole("organization_manager", organization, uaa_.userGuid("ann"));
+  const auto role = [](const std::string& type, const std::string& kind, const std::string& guid) {
+    return R"({"type":")" + type + R"(","relationships":{"user":{"data":{"username":"eve"}},")" +
+           kind + R"(":{"data":{"guid":")" + guid + R"("}}}})";
+  };
+  EXPECT_EQ(ask("/v3/roles", "POST", role("space_developer", "space", space)).status, 422);
+  const Answer member =
+      ask("/v3/roles", "POST", role("organization_user", "organization", organization));
+  ASSERT_EQ(member.status, 201) << member.body;
+  ASSERT_EQ(ask("/v3/roles", "POST", role("space_developer", "space", space)).status, 201);
+  EXPECT_EQ(ask("/v3/roles", "POST", role("space_developer", "space", space)).status, 422);
+  const Answer list = ask("/v3/roles?space_guids=" + space + "&include=user,space");
+  EXPECT_EQ(list.json()->getArray("resources")->size(), 1U);
+  EXPECT_THAT(list.body, HasSubstr(R"("username":"eve")"));
+  EXPECT_THAT(list.body, HasSubstr(R"("name":"space-00000")"));
+  const std::string developer =
+      list.json()->getArray("resources")->getObject(0)->getValue<std::string>("guid");
+  EXPECT_EQ(ask("/v3/roles/" + member.text("guid"), "DELETE").status, 422);
+  EXPECT_EQ(ask("/v3/roles/" + developer, "DELETE").status, 202);
+  clock_.advance(std::chrono::seconds{5});
+  EXPECT_EQ(ask("/v3/roles/" + member.text("guid"), "DELETE").status, 202);
+  EXPECT_EQ(ask("/v3/roles/nothing", "DELETE").status, 404);
+  EXPECT_FALSE(controller_.hasRole("space_developer", space, uaa_.userGuid("eve")));
+}
+
 TEST_F(FakeCloudControllerTest, RunningAppsLogALineEachSecond) {
   const std::string guid = controller_.appGuid(0);
   const std::string read = "/api/v1/read/" + guid;

@@ -55,7 +55,9 @@ async function send(path: string, init: RequestInit = {}): Promise<Response> {
 interface CallOptions { method?: string; form?: Record<string, string>; json?: unknown; text?: string; headers?: Record<string, string>; ownRefusal?: boolean; raw?: boolean }
 
 /** Calls the console. `ownRefusal`: a 401 is about what was sent, it does not mean that the session is over. `raw`: the answer is text. */
-export async function call<T>(path: string, options: CallOptions = {}): Promise<T> {
+export const call = <T,>(path: string, options: CallOptions = {}): Promise<T> => exchange<T>(path, options).then(({ data }) => data);
+
+async function exchange<T>(path: string, options: CallOptions = {}): Promise<{ data: T; headers: Headers }> {
   const headers: Record<string, string> = { ...options.headers };
   let body: BodyInit | undefined;
   if (options.form) body = new URLSearchParams(options.form);
@@ -73,7 +75,10 @@ export async function call<T>(path: string, options: CallOptions = {}): Promise<
     if (response.status === 401 && !options.ownRefusal) onSessionEnd();
     throw new ApiError(response.status, refusalText(response.status, response.headers.get('content-type') ?? '', text), response.headers);
   }
-  if (options.raw) return text as T;
+  return { data: options.raw ? (text as T) : parseAnswer<T>(text), headers: response.headers };
+}
+
+function parseAnswer<T>(text: string): T {
   if (!text) return undefined as T;
   try {
     return JSON.parse(text) as T;
@@ -109,13 +114,29 @@ export async function signOut(): Promise<{ isSSO: boolean }> {
   return result;
 }
 
-/** Calls one endpoint through the proxy. Its own 401 says nothing about our session. */
-export function callEndpoint<T>(guid: string, path: string, options: CallOptions = {}): Promise<T> {
-  return call<T>(`/pp/v1/proxy/${path}`, {
-    ...options,
-    ownRefusal: true,
-    headers: { ...options.headers, 'x-cap-cnsi-list': guid, 'x-cap-passthrough': 'true' },
-  });
+/** Through the proxy. An endpoint's own 401 says nothing about our session. */
+const throughProxy = (guid: string, path: string, options: CallOptions): [string, CallOptions] =>
+  [`/pp/v1/proxy/${path}`, { ...options, ownRefusal: true, headers: { ...options.headers, 'x-cap-cnsi-list': guid, 'x-cap-passthrough': 'true' } }];
+
+/** Calls one endpoint. */
+export const callEndpoint = <T,>(guid: string, path: string, options: CallOptions = {}): Promise<T> => call<T>(...throughProxy(guid, path, options));
+
+interface Job { state: string; errors?: { detail?: string; title?: string }[] }
+const kJob = /\/v3\/jobs\/([^/?#]+)/;
+const kFirstLookMs = 500;
+const kLastLookMs = 5000;
+
+/** A call to a Cloud Controller that may begin a job: returns when that is over, and throws when it has failed. */
+export async function runJob(guid: string, path: string, options: CallOptions, report: (state: string) => void = () => undefined): Promise<void> {
+  const { headers } = await exchange(...throughProxy(guid, path, options));
+  const id = kJob.exec(headers.get('location') ?? '')?.[1];
+  for (let pause = kFirstLookMs; id; pause = Math.min(pause * 1.5, kLastLookMs)) {
+    const { state, errors } = await callEndpoint<Job>(guid, `v3/jobs/${id}`);
+    report(state);
+    if (state === 'COMPLETE') return;
+    if (state === 'FAILED') throw new ApiError(0, errors?.map(({ detail, title }) => detail ?? title).filter(Boolean).join(' ') || t.errors.jobFailed);
+    await new Promise((resolve) => window.setTimeout(resolve, pause));
+  }
 }
 
 export function listOf<T>(guid: string, collection: string, query: Record<string, string>): Promise<Page<T>> {

@@ -9,6 +9,7 @@ import { useSession } from '../session';
 import { t } from '../strings';
 import { Empty, ErrorPanel, Loading, Row, Table } from '../ui/parts';
 import { ApplicationPage } from './Application';
+import { AddRole, DeletePlace, NamePlace, RemoveRole, roleText, type HeldRole, type Place } from './CfChanges';
 
 const kPageSize = '20';
 const when = (text?: string) => (text ? new Date(text).toLocaleString() : '');
@@ -26,14 +27,14 @@ export default function CloudFoundry() {
   if (what === 'users') return <Users endpoint={endpoint} />;
   if (what === 'org' && id) {
     return <Collection<Named> key={id} endpoint={endpoint} parent={{ collection: 'organizations', guid: id }} title={t.cf.spaces} collection="spaces"
-      query={{ organization_guids: id }} link={(space) => `${at}/space/${space.guid}`} />;
+      query={{ organization_guids: id }} changes="spaces" link={(space) => `${at}/space/${space.guid}`} />;
   }
   if (what === 'space' && id) {
     return <Collection<App> key={id} endpoint={endpoint} parent={{ collection: 'spaces', guid: id }} title={t.cf.applications} collection="apps"
       query={{ space_guids: id }} link={(app) => `${at}/app/${app.guid}`} state={(app) => <AppState state={app.state} />} />;
   }
   if (what === 'app' && id) return <ApplicationPage key={id} endpoint={endpoint} guid={id} tab={tab} />;
-  return <Collection<Organization> key={guid} endpoint={endpoint} title={t.cf.organizations} collection="organizations" query={{}}
+  return <Collection<Organization> key={guid} endpoint={endpoint} title={t.cf.organizations} collection="organizations" query={{}} changes="organizations"
     link={(organization) => `${at}/org/${organization.guid}`}
     state={(organization) => <Label color={organization.suspended ? 'orange' : 'green'}>{organization.suspended ? t.cf.suspended : t.cf.active}</Label>}
     tools={<Link to={`${at}/users`}>{t.cf.users}</Link>} />;
@@ -95,10 +96,11 @@ function Pager({ page, data, onPage }: { page: number; data: Page<unknown>; onPa
   );
 }
 
-function Collection<T extends Named>({ endpoint, parent, title, collection, query, link, state, tools }: {
+function Collection<T extends Named>({ endpoint, parent, title, collection, query, link, state, tools, changes }: {
   endpoint: Endpoint; parent?: Parent; title: string; collection: string; query: Record<string, string>; link: (item: T) => string;
-  state?: (item: T) => ReactNode; tools?: ReactNode;
+  state?: (item: T) => ReactNode; tools?: ReactNode; changes?: Place;
 }) {
+  const [asked, setAsked] = useState<{ what: 'name' | 'delete'; item?: T } | null>(null);
   const [page, setPage] = useState(1);
   const [typed, setTyped] = useState('');
   const [name, setName] = useState('');
@@ -109,12 +111,18 @@ function Collection<T extends Named>({ endpoint, parent, title, collection, quer
     placeholderData: keepPreviousData,
   });
   const search = (value: string) => { setName(value.trim()); setPage(1); };
-  const labels = [t.cf.name, ...(state ? [t.cf.state] : []), t.cf.created];
+  const labels = [t.cf.name, ...(state ? [t.cf.state] : []), t.cf.created, ...(changes ? [t.actions] : [])];
   return (
     <>
       <Crumbs endpoint={endpoint} organization={parent?.collection === 'organizations' ? parent.guid : undefined}
         space={parent?.collection === 'spaces' ? parent.guid : undefined} />
-      <div className="st-head"><Title headingLevel="h1">{title}</Title>{tools}</div>
+      <div className="st-head">
+        <Title headingLevel="h1">{title}</Title>
+        <div className="st-rowtools st-centred">
+          {tools}
+          {changes && <Button onClick={() => setAsked({ what: 'name' })}>{changes === 'spaces' ? t.cf.createSpace : t.cf.createOrganization}</Button>}
+        </div>
+      </div>
       <div className="st-tools">
         <SearchInput className="st-search" aria-label={t.cf.searchByName} placeholder={t.cf.searchByName} value={typed}
           onChange={(_, value) => setTyped(value)} onSearch={(_, value) => search(value)} onClear={() => { setTyped(''); search(''); }} />
@@ -129,17 +137,31 @@ function Collection<T extends Named>({ endpoint, parent, title, collection, quer
               {list.data.resources.map((item) => (
                 <Row key={item.guid} labels={labels} cells={[
                   <Link to={link(item)} className="st-name">{item.name}</Link>, ...(state ? [state(item)] : []), when(item.created_at),
+                  ...(changes ? [
+                    <div className="st-rowtools">
+                      <Button size="sm" variant="secondary" onClick={() => setAsked({ what: 'name', item })}>{t.cf.rename}</Button>
+                      <Button size="sm" variant="danger" onClick={() => setAsked({ what: 'delete', item })}>{t.cf.remove}</Button>
+                    </div>,
+                  ] : []),
                 ]} />
               ))}
             </Table>
             <Pager page={page} data={list.data} onPage={setPage} />
           </>
         ))}
+      {changes && asked?.what === 'name' && (
+        <NamePlace endpoint={endpoint} collection={changes} organization={parent?.guid} place={asked.item} onClose={() => setAsked(null)} />
+      )}
+      {changes && asked?.what === 'delete' && asked.item && (
+        <DeletePlace endpoint={endpoint} collection={changes} place={asked.item} onClose={() => setAsked(null)} />
+      )}
     </>
   );
 }
 
 function Users({ endpoint }: { endpoint: Endpoint }) {
+  const [adding, setAdding] = useState(false);
+  const [removed, setRemoved] = useState<HeldRole | null>(null);
   const [page, setPage] = useState(1);
   const list = useQuery({
     queryKey: ['cf', endpoint.guid, 'roles', page],
@@ -149,25 +171,30 @@ function Users({ endpoint }: { endpoint: Endpoint }) {
   const included = list.data?.included;
   const users = new Map(included?.users?.map((user) => [user.guid, user.username ?? user.presentation_name ?? user.guid]));
   const places = new Map([...(included?.spaces ?? []), ...(included?.organizations ?? [])].map((place) => [place.guid, place.name]));
-  const labels = [t.cf.user, t.cf.role, t.cf.in];
+  const labels = [t.cf.user, t.cf.role, t.cf.in, t.actions];
   return (
     <>
       <Crumbs endpoint={endpoint} here={t.cf.users} />
-      <div className="st-head"><Title headingLevel="h1">{t.cf.users}</Title></div>
+      <div className="st-head"><Title headingLevel="h1">{t.cf.users}</Title><Button onClick={() => setAdding(true)}>{t.cf.addRole}</Button></div>
       {list.isLoading && <Loading />}
       {list.error && <ErrorPanel error={list.error} retry={() => void list.refetch()} />}
       {list.data && !list.error && (list.data.resources.length === 0 ? <Empty title={t.cf.emptyList(t.cf.role.toLowerCase())} /> : (
         <>
           <Table label={t.cf.users} head={labels}>
             {list.data.resources.map(({ guid, type, relationships: { user, space, organization } }) => {
-              const place = space?.data?.guid ?? organization?.data?.guid ?? '';
-              const person = user?.data?.guid ?? '';
-              return <Row key={guid} labels={labels} cells={[users.get(person) ?? person, type.replace(/_/g, ' '), places.get(place) ?? place]} />;
+              const placeId = space?.data?.guid ?? organization?.data?.guid ?? '';
+              const personId = user?.data?.guid ?? '';
+              const held = { guid, user: users.get(personId) ?? personId, role: roleText(type), place: places.get(placeId) ?? placeId };
+              return <Row key={guid} labels={labels} cells={[
+                held.user, held.role, held.place, <Button size="sm" variant="danger" onClick={() => setRemoved(held)}>{t.cf.removeRole}</Button>,
+              ]} />;
             })}
           </Table>
           <Pager page={page} data={list.data} onPage={setPage} />
         </>
       ))}
+      {adding && <AddRole endpoint={endpoint} onClose={() => setAdding(false)} />}
+      {removed && <RemoveRole endpoint={endpoint} held={removed} onClose={() => setRemoved(null)} />}
     </>
   );
 }

@@ -1,6 +1,6 @@
 import { createContext, useCallback, useContext, useState, type ReactNode } from 'react';
 import {
-  Alert, AlertActionCloseButton, AlertGroup, Button, EmptyState, EmptyStateBody, EmptyStateHeader, FormGroup, Modal, Spinner, TextArea, TextInput,
+  Alert, AlertActionCloseButton, AlertGroup, Button, EmptyState, EmptyStateBody, EmptyStateHeader, Form, FormGroup, Modal, Spinner, TextArea, TextInput,
 } from '@patternfly/react-core';
 import { Link } from '../router';
 import { t } from '../strings';
@@ -28,19 +28,22 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   );
 }
 
-/** Asks before something is destroyed; the text names what. */
+/** Asks before something is destroyed; the text names what. What takes its time may `report` how far it is. */
 export function Confirm({ title, text, action, onConfirm, onClose }: {
-  title: string; text: string; action: string; onConfirm: () => Promise<unknown>; onClose: () => void;
+  title: string; text: string; action: string; onConfirm: (report: (state: string) => void) => Promise<unknown>; onClose: () => void;
 }) {
+  const [progress, setProgress] = useState('');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
   const confirm = async () => {
     setBusy(true);
+    setError(undefined);
     try {
-      await onConfirm();
+      await onConfirm(setProgress);
       onClose();
     } catch (refusal) {
       setError(refusal);
+      setProgress('');
       setBusy(false);
     }
   };
@@ -50,7 +53,38 @@ export function Confirm({ title, text, action, onConfirm, onClose }: {
       <Button key="no" variant="link" onClick={onClose}>{t.cancel}</Button>,
     ]}>
       <p>{text}</p>
+      <p role="status">{progress && t.working(progress)}</p>
       {error !== undefined && <Alert variant="danger" isInline isPlain title={messageOf(error)} />}
+    </Modal>
+  );
+}
+
+/** A form in a dialog, closed when what it does has been done. */
+export function FormDialog({ title, action, isReady = true, onSubmit, onClose, children }: {
+  title: string; action: string; isReady?: boolean; onSubmit: () => Promise<unknown>; onClose: () => void; children: ReactNode;
+}) {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState('');
+  const submit = async () => {
+    setBusy(true);
+    setError('');
+    try {
+      await onSubmit();
+      onClose();
+    } catch (refusal) {
+      setError(messageOf(refusal));
+      setBusy(false);
+    }
+  };
+  return (
+    <Modal isOpen variant="small" title={title} onClose={onClose} actions={[
+      <Button key="do" type="submit" form="dialog-form" isLoading={busy} isDisabled={busy || !isReady}>{action}</Button>,
+      <Button key="no" variant="link" onClick={onClose}>{t.cancel}</Button>,
+    ]}>
+      <Form id="dialog-form" onSubmit={(event) => { event.preventDefault(); if (isReady && !busy) void submit(); }}>
+        <div role="alert">{error && <Alert variant="danger" isInline title={error} />}</div>
+        {children}
+      </Form>
     </Modal>
   );
 }

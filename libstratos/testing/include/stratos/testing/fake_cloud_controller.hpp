@@ -19,6 +19,8 @@ struct FakeCloudControllerOptions {
 /// A Cloud Controller with generated applications: the v3 API, the part of v2 that the 4.8 front
 /// end uses, and an echo below /v3/echo/ and /base/ that reports what arrived.
 ///
+/// What takes its time is a job, which is over when it was looked at twice, or after five seconds.
+///
 /// Each application has a web process, whose instances take three seconds to start, an environment
 /// and audit events of what was done to it. It writes a log line each second while it runs, which
 /// Log Cache (`/api/v1/read/{guid}`, at the same address) gives out; at most 1,000 lines are kept
@@ -47,6 +49,8 @@ class STRATOS_EXPORT FakeCloudController {
   [[nodiscard]] std::size_t appCount() const;
   /// The GUID of the app that was generated as number `index`, from 0.
   [[nodiscard]] std::string appGuid(std::size_t index) const;
+  /// The next job that is begun fails with that text, and changes nothing.
+  void failNextJob(const std::string& detail);
   /// Lets an application log a line now. `text` is any bytes. Throws Error(NotFound).
   void addLog(const std::string& app, const std::string& text, bool isError = false,
               int instance = 0);

@@ -44,6 +44,7 @@ struct SimulatedFoundationOptions {
 ///  - `POST /sim/rotate-keys`, `POST /sim/refresh-mode`
 ///  {"mode":"keep"|"rotate"|"rotate-once"|"omit"}
 ///  - `POST /sim/v2` {"enabled":bool}
+///  - `POST /sim/fail-next-job` {"detail":""}
 ///  - `POST /sim/log` {"app":GUID,"text":"","stream":"out"|"err","instance":0}: one more log line
 ///  - `GET /sim/state`: addresses, time and counters
 ///
