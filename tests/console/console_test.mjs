@@ -371,6 +371,7 @@ const tests = {
     // Reading further up is not disturbed; the keyboard moves it.
     await pane.focus();
     await page.keyboard.press('Home');
+    await until('the beginning to be in sight', () => pane.evaluate((element) => element.scrollTop === 0));
     await button(page, 'Go to the newest line').click();
     await until('the end to be in sight', atEnd);
 
