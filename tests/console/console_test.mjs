@@ -191,7 +191,7 @@ const tests = {
     await page.getByRole('link', { name: kHostile }).click();
     await page.getByRole('heading', { name: kHostile, level: 1 }).waitFor();
     await row(page, 'RUNNING').first().getByText('/ 256 MB').waitFor();
-    await page.getByText('route-00000.apps.example.com').waitFor();
+    await page.getByText('route-00000.apps0.example.com').waitFor();
 
     const dialog = page.getByRole('dialog');
     await button(page, 'Stop').click();
@@ -231,7 +231,7 @@ const tests = {
     await simulator('fault', { kind: 'status', status: 500, pathPrefix: `/v3/apps/${app.guid}/processes`, times: -1 });
     await page.reload();
     await page.getByText('Processes and instances: not available').waitFor();
-    await page.getByText('route-00000.apps.example.com').waitFor();
+    await page.getByText('route-00000.apps0.example.com').waitFor();
     await simulator('clear-faults');
 
     await page.route('**/pp/v1/proxy/v3/organizations?**', (route) => route.fulfill({ status: 503, body: 'upstream is down' , contentType: 'text/plain' }));
@@ -312,6 +312,70 @@ const tests = {
     await page.getByText('Nothing matches what you searched for.').waitFor();
     const { pagination } = await throughProxy(page, 'v3/spaces?names=dev');
     assert.equal(pagination.total_results, 0);
+    await page.context().close();
+  },
+
+  async 'routes are mapped and services bound'({ url }) {
+    const page = await openSignedIn(url);
+    const dialog = page.getByRole('dialog');
+    if (await row(page, 'Foundation').count() === 0) await connectFoundation(page, 'Foundation');
+    const { resources: [app] } = await throughProxy(page, 'v3/apps?names=app-00004');
+    await page.getByRole('link', { name: 'Cloud Foundry', exact: true }).click();
+    await page.getByRole('link', { name: 'Foundation', exact: true }).click();
+    const at = new URL(page.url()).pathname;
+    await page.goto(`${url}${at}/app/${app.guid}`);
+    await row(page, 'route-00004').waitFor();
+
+    await button(page, 'Map a route').click();
+    await dialog.getByLabel('Host (optional)').fill('not a host');
+    await dialog.getByRole('button', { name: 'Map a route' }).click();
+    await dialog.getByText('Host must be either').waitFor();
+    await checkAccessibility(page, 'map a route');
+    await dialog.getByLabel('Host (optional)').fill('shop');
+    await dialog.getByLabel('Domain').selectOption({ label: 'apps1.example.com' });
+    await dialog.getByRole('button', { name: 'Map a route' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    const shop = row(page, 'shop.apps1.example.com');
+    await shop.getByRole('button', { name: 'Unmap' }).click();
+    await dialog.getByText('app-00004 answers at shop.apps1.example.com no more').waitFor();
+    await dialog.getByRole('button', { name: 'Unmap' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    await shop.waitFor({ state: 'detached' });
+    // The route is still there, and is taken again.
+    await button(page, 'Map a route').click();
+    await dialog.getByLabel('Host (optional)').fill('shop');
+    await dialog.getByLabel('Domain').selectOption({ label: 'apps1.example.com' });
+    await dialog.getByRole('button', { name: 'Map a route' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    await shop.getByRole('button', { name: 'Delete' }).click();
+    await dialog.getByText('The route shop.apps1.example.com is deleted').waitFor();
+    await dialog.getByRole('button', { name: 'Delete' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    await shop.waitFor({ state: 'detached' });
+    assert.equal((await throughProxy(page, 'v3/routes?hosts=shop')).pagination.total_results, 0);
+
+    await button(page, 'Bind a service').click();
+    await dialog.getByLabel('Service instance').selectOption({ label: 'service-00004' });
+    await checkAccessibility(page, 'bind a service');
+    await dialog.getByRole('button', { name: 'Bind a service' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    await row(page, 'service-00004').getByText('create succeeded').waitFor();
+    await checkAccessibility(page, 'routes and services');
+    await row(page, 'service-00004').getByRole('button', { name: 'Unbind' }).click();
+    await dialog.getByText('app-00004 loses the credentials of service-00004').waitFor();
+    await dialog.getByRole('button', { name: 'Unbind' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    await row(page, 'service-00004').waitFor({ state: 'detached' });
+
+    await page.getByRole('link', { name: 'space-00004' }).click();
+    await page.getByRole('link', { name: 'Services', exact: true }).click();
+    await row(page, 'service-00044').getByRole('button', { name: 'Delete' }).click();
+    await dialog.getByText('The service instance service-00044 is deleted with its data').waitFor();
+    await dialog.getByRole('button', { name: 'Delete' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    await row(page, 'service-00044').waitFor({ state: 'detached' });
+    await row(page, 'service-00004').waitFor();
+    await checkAccessibility(page, 'services');
     await page.context().close();
   },
 

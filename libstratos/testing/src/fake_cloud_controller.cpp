@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "cloud_roles.hpp"
 #include "cloud_runtime.hpp"
@@ -36,8 +37,17 @@ struct Record {
   std::string organization;
   std::string space;
   std::string parent;  ///< A route's domain.
-  std::string app;     ///< A route's destination.
+  std::set<std::string> apps = {};  ///< A route's destinations.
   bool started = true;
+};
+
+/// That an application has the credentials of a service instance.
+struct Binding {
+  std::string guid;
+  std::string app;
+  std::string service;
+  bool isReady = false;
+  std::int64_t createdAt = 0;
 };
 
 /// Work that is done when somebody has looked at it twice, so that callers must poll, or a while
@@ -79,6 +89,13 @@ std::string toTimestamp(std::int64_t seconds) { return toRfc3339(fromUnixSeconds
 
 Json reference(const std::string& guid) {
   return Json::object({{"data", Json::object({{"guid", guid}})}});
+}
+
+/// Whether a filter by applications lets a route pass.
+bool isForApps(const ListQuery& query, const Record& route) {
+  if (!query.filters.contains("app_guids")) return true;
+  return std::any_of(route.apps.begin(), route.apps.end(),
+                     [&](const std::string& app) { return query.allows("app_guids", app); });
 }
 
 Json href(const std::string& url) { return Json::object({{"href", url}}); }
@@ -147,7 +164,21 @@ class FakeCloudController::Impl {
   Reply v2Info();
   Reply echo(const ReceivedRequest& request);
   Reply job(const std::string& guid) STRATOS_REQUIRES(mutex_);
-  Json toV3(Kind kind, const Record& record) const;
+  Json toV3(Kind kind, const Record& record) STRATOS_REQUIRES(mutex_);
+  std::string routeUrl(const Record& route) STRATOS_REQUIRES(mutex_) {
+    const Record* domain = find(Kind::Domain, route.parent);
+    const std::string suffix = domain == nullptr ? std::string{} : domain->name;
+    return route.name.empty() ? suffix : route.name + "." + suffix;
+  }
+  static Json destinations(const Record& route);
+  Reply createRoute(const ReceivedRequest& request) STRATOS_REQUIRES(mutex_);
+  Reply changeRoute(const ReceivedRequest& request, Record& route,
+                    const std::vector<std::string>& parts) STRATOS_REQUIRES(mutex_);
+  Reply changeService(const ReceivedRequest& request, const Record& service,
+                      const std::vector<std::string>& parts) STRATOS_REQUIRES(mutex_);
+  Reply bindings(const ReceivedRequest& request, const std::vector<std::string>& parts)
+      STRATOS_REQUIRES(mutex_);
+  Json toJson(const Binding& binding) STRATOS_REQUIRES(mutex_);
   Json toV2(const KindInfo& kind, const Record& record) const STRATOS_REQUIRES(mutex_);
   Record* find(Kind kind, const std::string& guid) STRATOS_REQUIRES(mutex_);
   std::string organizationOf(const std::string& space) STRATOS_NO_THREAD_SAFETY_ANALYSIS {
@@ -196,6 +227,12 @@ class FakeCloudController::Impl {
   void erasePlace(Kind kind, const std::string& guid) STRATOS_NO_THREAD_SAFETY_ANALYSIS;
   void eraseApp(const std::string& guid) STRATOS_NO_THREAD_SAFETY_ANALYSIS {
     std::erase_if(records_[Kind::App], [&](const Record& r) { return r.guid == guid; });
+    for (Record& route : records_[Kind::Route]) route.apps.erase(guid);
+    std::erase_if(bindings_, [&](const Binding& binding) { return binding.app == guid; });
+  }
+  void erase(Kind kind, const std::string& guid) STRATOS_NO_THREAD_SAFETY_ANALYSIS {
+    std::erase_if(records_[kind], [&](const Record& r) { return r.guid == guid; });
+    std::erase_if(bindings_, [&](const Binding& binding) { return binding.service == guid; });
   }
   /// The refusal, when the request's token is not good enough.
   std::optional<Reply> authorize(const ReceivedRequest& request, bool mayBeAbsent);
@@ -217,6 +254,7 @@ class FakeCloudController::Impl {
   bool v2_ STRATOS_GUARDED_BY(mutex_);
   bool rootDocument_ STRATOS_GUARDED_BY(mutex_);
   std::map<Kind, std::vector<Record>> records_ STRATOS_GUARDED_BY(mutex_);
+  std::vector<Binding> bindings_ STRATOS_GUARDED_BY(mutex_);
   std::map<std::string, Job> jobs_ STRATOS_GUARDED_BY(mutex_);
   std::string nextJobFailure_ STRATOS_GUARDED_BY(mutex_);
   std::uint64_t unauthorized_ STRATOS_GUARDED_BY(mutex_) = 0;
@@ -300,7 +338,7 @@ void FakeCloudController::Impl::generate(std::size_t apps) {
     const std::string guid = app.guid;
     Record& route = add(Kind::Route, numbered("route", i), i);
     route.parent = records_[Kind::Domain][i % kDomains].guid;
-    route.app = guid;
+    route.apps.insert(guid);
     place(route, i);
   }
   for (std::size_t i = 0; i < kServiceInstances; ++i) {
@@ -444,7 +482,7 @@ Reply FakeCloudController::Impl::echo(const ReceivedRequest& request) {
   return reply;
 }
 
-Json FakeCloudController::Impl::toV3(Kind kind, const Record& record) const {
+Json FakeCloudController::Impl::toV3(Kind kind, const Record& record) {
   Json::Object out{{"guid", record.guid},
                    {"created_at", toTimestamp(record.createdAt)},
                    {"updated_at", toTimestamp(record.updatedAt)},
@@ -485,13 +523,8 @@ Json FakeCloudController::Impl::toV3(Kind kind, const Record& record) const {
       out.emplace_back("protocol", "http");
       out.emplace_back("host", record.name);
       out.emplace_back("path", "");
-      out.emplace_back("url", record.name + ".apps.example.com");
-      out.emplace_back(
-          "destinations",
-          Json{Json::Array{Json::object({{"guid", stableGuid("destination", record.guid)},
-                                         {"app", Json::object({{"guid", record.app}})},
-                                         {"port", 8080},
-                                         {"protocol", "http1"}})}});
+      out.emplace_back("url", routeUrl(record));
+      out.emplace_back("destinations", destinations(record));
       out.emplace_back("relationships", Json::object({{"space", reference(record.space)},
                                                       {"domain", reference(record.parent)}}));
       break;
@@ -547,14 +580,15 @@ Json FakeCloudController::Impl::toV2(const KindInfo& kind, const Record& record)
 
 Reply FakeCloudController::Impl::v3List(const ReceivedRequest& request, const KindInfo& kind) {
   const ListQuery query = readListQuery(
-      request, {"names", "guids", "space_guids", "organization_guids", "app_guids", "hosts"});
+      request, {"names", "guids", "space_guids", "organization_guids", "app_guids", "hosts",
+                "domain_guids"});
   if (!query.problem.empty()) return badQuery(query.problem);
   std::vector<const Record*> matches;
   for (const Record& record : records_[kind.kind]) {
     if (query.allows("guids", record.guid) && query.allows("names", record.name) &&
         query.allows("hosts", record.name) && query.allows("space_guids", record.space) &&
         query.allows("organization_guids", record.organization) &&
-        query.allows("app_guids", record.app)) {
+        query.allows("domain_guids", record.parent) && isForApps(query, record)) {
       matches.push_back(&record);
     }
   }
@@ -564,7 +598,9 @@ Reply FakeCloudController::Impl::v3List(const ReceivedRequest& request, const Ki
     return query.order == "created_at" ? a->createdAt < b->createdAt : a->updatedAt < b->updatedAt;
   });
   return listReply(query, url() + "/v3/" + std::string{kind.v3}, matches.size(),
-                   [&](std::size_t index) { return toV3(kind.kind, *matches[index]); });
+                   [&](std::size_t index) STRATOS_NO_THREAD_SAFETY_ANALYSIS {
+                     return toV3(kind.kind, *matches[index]);
+                   });
 }
 
 Reply FakeCloudController::Impl::v3(const ReceivedRequest& request,
@@ -591,6 +627,7 @@ Reply FakeCloudController::Impl::v3(const ReceivedRequest& request,
             .dump());
   }
   if (parts[1] == "jobs" && parts.size() == 3) return job(parts[2]);
+  if (parts[1] == "service_credential_bindings") return bindings(request, parts);
   const auto kind = std::find_if(kKinds.begin(), kKinds.end(),
                                  [&](const KindInfo& k) { return k.v3 == parts[1]; });
   const auto unknown = [] { return v3Error(404, 10000, "CF-NotFound", "Unknown request"); };
@@ -599,6 +636,7 @@ Reply FakeCloudController::Impl::v3(const ReceivedRequest& request,
   if (parts.size() == 2) {
     if (reading) return v3List(request, *kind);
     if (kind->kind == Kind::App && request.method == "POST") return createApp(request, caller);
+    if (kind->kind == Kind::Route && request.method == "POST") return createRoute(request);
     const bool isPlace = kind->kind == Kind::Organization || kind->kind == Kind::Space;
     if (isPlace && request.method == "POST") return createPlace(request, kind->kind, caller);
     return unknown();
@@ -609,6 +647,8 @@ Reply FakeCloudController::Impl::v3(const ReceivedRequest& request,
   }
   if (parts.size() == 3 && reading) return jsonReply(200, toV3(kind->kind, *record).dump());
   if (kind->kind == Kind::App) return changeApp(request, *record, parts, caller);
+  if (kind->kind == Kind::Route) return changeRoute(request, *record, parts);
+  if (kind->kind == Kind::ServiceInstance) return changeService(request, *record, parts);
   const bool isPlace = kind->kind == Kind::Organization || kind->kind == Kind::Space;
   if (isPlace && parts.size() == 3) return changePlace(request, kind->kind, *record, caller);
   return unknown();
@@ -781,7 +821,206 @@ void FakeCloudController::Impl::erasePlace(Kind kind, const std::string& guid) {
       return record.guid == guid || (isOrganization ? record.organization : record.space) == guid;
     });
   }
+  std::erase_if(bindings_, [this](const Binding& binding) STRATOS_NO_THREAD_SAFETY_ANALYSIS {
+    return find(Kind::App, binding.app) == nullptr ||
+           find(Kind::ServiceInstance, binding.service) == nullptr;
+  });
   roles_.forgetPlace(guid);
+}
+
+Json FakeCloudController::Impl::destinations(const Record& route) {
+  Json::Array all;
+  for (const std::string& app : route.apps) {
+    all.push_back(Json::object({{"guid", stableGuid("destination", route.guid + "/" + app)},
+                                {"app", Json::object({{"guid", app}})},
+                                {"port", 8080},
+                                {"protocol", "http1"}}));
+  }
+  return Json{all};
+}
+
+Reply FakeCloudController::Impl::createRoute(const ReceivedRequest& request) {
+  std::map<std::string, std::string> body;
+  try {
+    body = parseFlatObject(request.body);
+  } catch (const Error&) {
+    return parseError();
+  }
+  Record route;
+  route.name = body["host"];
+  route.space = body["relationships.space.data.guid"];
+  route.parent = body["relationships.domain.data.guid"];
+  const Record* domain = find(Kind::Domain, route.parent);
+  if (domain == nullptr) {
+    return unprocessable(
+        "Invalid domain. Ensure that the domain exists and you have access to it.");
+  }
+  if (find(Kind::Space, route.space) == nullptr) {
+    return unprocessable("Invalid space. Ensure that the space exists and you have access to it.");
+  }
+  const bool isHost = std::all_of(route.name.begin(), route.name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '*';
+  });
+  if (!isHost || route.name.size() > 63) {
+    return unprocessable(
+        "Host must be either \"*\" or contain only alphanumeric characters, \"_\", or \"-\"");
+  }
+  for (const Record& other : records_[Kind::Route]) {
+    if (other.name == route.name && other.parent == route.parent) {
+      return unprocessable("Route already exists with host '" + route.name + "' for domain '" +
+                           domain->name + "'.");
+    }
+  }
+  route.organization = organizationOf(route.space);
+  route.guid = stableGuid("created", randomHex(16));
+  route.createdAt = route.updatedAt = toUnixSeconds(clock_.now());
+  records_[Kind::Route].push_back(route);
+  return jsonReply(201, toV3(Kind::Route, route).dump());
+}
+
+Reply FakeCloudController::Impl::changeRoute(const ReceivedRequest& request, Record& route,
+                                             const std::vector<std::string>& parts) {
+  const bool isList = parts.size() == 4 && parts[3] == "destinations";
+  const auto answer = [&] {
+    return jsonReply(200, Json::object({{"destinations", destinations(route)}}).dump());
+  };
+  if (isList && request.method == "GET") return answer();
+  if (isList && request.method == "POST") {
+    try {
+      for (auto& destination : parseObjects(request.body, "destinations")) {
+        const Record* app = find(Kind::App, destination["app.guid"]);
+        if (app == nullptr) return unprocessable("App(s) with guid(s) do not exist or you do not "
+                                                 "have access.");
+        if (app->space != route.space) {
+          return unprocessable("Routes cannot be mapped to destinations in different spaces.");
+        }
+        route.apps.insert(app->guid);
+      }
+    } catch (const Error&) {
+      return parseError();
+    }
+    return answer();
+  }
+  if (parts.size() == 5 && parts[3] == "destinations" && request.method == "DELETE") {
+    const std::size_t gone = std::erase_if(route.apps, [&](const std::string& app) {
+      return stableGuid("destination", route.guid + "/" + app) == parts[4];
+    });
+    if (gone == 0) return unprocessable("Unable to unmap route from destination. Ensure the route "
+                                        "has a destination with this guid.");
+    Reply reply;
+    reply.status = 204;
+    return reply;
+  }
+  if (parts.size() == 3 && request.method == "DELETE") {
+    return accept("route.delete", [this, guid = route.guid] { erase(Kind::Route, guid); });
+  }
+  return v3Error(404, 10000, "CF-NotFound", "Unknown request");
+}
+
+Reply FakeCloudController::Impl::changeService(const ReceivedRequest& request,
+                                               const Record& service,
+                                               const std::vector<std::string>& parts) {
+  if (parts.size() != 3 || request.method != "DELETE") {
+    return v3Error(404, 10000, "CF-NotFound", "Unknown request");
+  }
+  return accept("service_instance.delete",
+                [this, guid = service.guid] { erase(Kind::ServiceInstance, guid); });
+}
+
+Json FakeCloudController::Impl::toJson(const Binding& binding) {
+  const std::string at = toTimestamp(binding.createdAt);
+  return Json::object(
+      {{"guid", binding.guid},
+       {"created_at", at},
+       {"updated_at", at},
+       {"type", "app"},
+       {"name", nullptr},
+       {"last_operation",
+        Json::object({{"type", "create"},
+                      {"state", binding.isReady ? "succeeded" : "in progress"},
+                      {"description", ""}})},
+       {"relationships", Json::object({{"app", reference(binding.app)},
+                                       {"service_instance", reference(binding.service)}})}});
+}
+
+Reply FakeCloudController::Impl::bindings(const ReceivedRequest& request,
+                                          const std::vector<std::string>& parts) {
+  if (parts.size() == 2 && request.method == "GET") {
+    const ListQuery query =
+        readListQuery(request, {"guids", "app_guids", "service_instance_guids", "type"});
+    if (!query.problem.empty()) return badQuery(query.problem);
+    std::vector<const Binding*> found;
+    for (const Binding& binding : bindings_) {
+      if (query.allows("guids", binding.guid) && query.allows("app_guids", binding.app) &&
+          query.allows("service_instance_guids", binding.service)) {
+        found.push_back(&binding);
+      }
+    }
+    Json::Array services;
+    std::set<std::string> seen;
+    for (const Binding* binding : found) {
+      const Record* service = find(Kind::ServiceInstance, binding->service);
+      if (service != nullptr && seen.insert(service->guid).second) {
+        services.push_back(toV3(Kind::ServiceInstance, *service));
+      }
+    }
+    Json::Object more;
+    if (request.queryValue("include").value_or("") == "service_instance") {
+      more.emplace_back("included", Json::object({{"service_instances", services}}));
+    }
+    return listReply(
+        query, url() + "/v3/service_credential_bindings", found.size(),
+        [&](std::size_t index)
+            STRATOS_NO_THREAD_SAFETY_ANALYSIS { return toJson(*found[index]); },
+        more);
+  }
+  if (parts.size() == 2 && request.method == "POST") {
+    std::map<std::string, std::string> body;
+    try {
+      body = parseFlatObject(request.body);
+    } catch (const Error&) {
+      return parseError();
+    }
+    const Record* app = find(Kind::App, body["relationships.app.data.guid"]);
+    const Record* service =
+        find(Kind::ServiceInstance, body["relationships.service_instance.data.guid"]);
+    if (body["type"] != "app") return unprocessable("Type must be one of 'app', 'key'");
+    if (app == nullptr) {
+      return unprocessable("The app could not be found: '" +
+                           body["relationships.app.data.guid"] + "'");
+    }
+    if (service == nullptr || service->space != app->space) {
+      return unprocessable("The service instance could not be found: '" +
+                           body["relationships.service_instance.data.guid"] + "'");
+    }
+    for (const Binding& other : bindings_) {
+      if (other.app == app->guid && other.service == service->guid) {
+        return unprocessable("The app is already bound to the service instance");
+      }
+    }
+    Binding binding{.guid = stableGuid("binding", randomHex(16)),
+                    .app = app->guid,
+                    .service = service->guid,
+                    .createdAt = toUnixSeconds(clock_.now())};
+    bindings_.push_back(binding);
+    return accept("service_bindings.create",
+                  [this, guid = binding.guid]() STRATOS_NO_THREAD_SAFETY_ANALYSIS {
+                    for (Binding& each : bindings_) {
+                      if (each.guid == guid) each.isReady = true;
+                    }
+                  });
+  }
+  const auto found = std::find_if(bindings_.begin(), bindings_.end(), [&](const Binding& each) {
+    return parts.size() == 3 && each.guid == parts[2];
+  });
+  if (found == bindings_.end()) return notFound("Service credential binding");
+  if (request.method == "GET") return jsonReply(200, toJson(*found).dump());
+  if (request.method != "DELETE") return v3Error(404, 10000, "CF-NotFound", "Unknown request");
+  return accept("service_bindings.delete",
+                [this, guid = found->guid]() STRATOS_NO_THREAD_SAFETY_ANALYSIS {
+                  std::erase_if(bindings_, [&](const Binding& each) { return each.guid == guid; });
+                });
 }
 
 Reply FakeCloudController::Impl::v2List(const ReceivedRequest& request, const KindInfo& kind) {

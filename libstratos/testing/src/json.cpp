@@ -122,6 +122,19 @@ std::vector<std::string> parseNulls(std::string_view text) {
   return out;
 }
 
+std::vector<std::map<std::string, std::string>> parseObjects(std::string_view text,
+                                                             const std::string& member) {
+  std::vector<std::map<std::string, std::string>> out;
+  const auto array = parseObject(text)->getArray(member);
+  if (!array) return out;
+  for (const auto& item : *array) {
+    if (item.type() == typeid(Poco::JSON::Object::Ptr)) {
+      flatten(*item.extract<Poco::JSON::Object::Ptr>(), "", out.emplace_back());
+    }
+  }
+  return out;
+}
+
 std::vector<std::string> parseStrings(std::string_view text, const std::string& member) {
   std::vector<std::string> out;
   const auto array = parseObject(text)->getArray(member);

@@ -48,6 +48,9 @@ class Json {
 [[nodiscard]] std::map<std::string, std::string> parseFlatObject(std::string_view text);
 /// The names, dotted likewise, of the members that are null. Throws as parseFlatObject().
 [[nodiscard]] std::vector<std::string> parseNulls(std::string_view text);
+/// The objects of the array `member` of a JSON object, each as parseFlatObject() has it.
+[[nodiscard]] std::vector<std::map<std::string, std::string>> parseObjects(
+    std::string_view text, const std::string& member);
 /// The strings of the array `member` of a JSON object; none when there is no such array. Throws
 /// Error(InvalidArgument) when `text` is no object.
 [[nodiscard]] std::vector<std::string> parseStrings(std::string_view text,

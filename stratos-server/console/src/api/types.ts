@@ -52,5 +52,7 @@ export interface Role {
   guid: string; type: string;
   relationships: { user?: { data: { guid: string } | null }; space?: { data: { guid: string } | null }; organization?: { data: { guid: string } | null } };
 }
-export interface Route { guid: string; url: string }
+export interface Route { guid: string; url: string; destinations?: { guid: string | null; app: { guid: string } }[] }
+export interface ServiceInstance extends Named { type: string; last_operation?: { type: string; state: string } | null }
+export interface ServiceBinding { guid: string; type: string; last_operation?: { type: string; state: string } | null; relationships?: { service_instance?: { data?: { guid: string } } } }
 export interface AuditEvent { guid: string; type: string; created_at: string; actor?: { name?: string } }

@@ -1,10 +1,12 @@
-import { lazy, Suspense, useState, type ReactNode } from 'react';
-import { Alert, Button, Card, CardBody, CardTitle, Form, Modal, Title } from '@patternfly/react-core';
-import { useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query';
+import { lazy, Suspense, useState } from 'react';
+import { Alert, Button, Form, Modal, Title } from '@patternfly/react-core';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { callEndpoint, listOf } from '../api/client';
-import type { App, AuditEvent, Endpoint, InstanceStats, Process, Route } from '../api/types';
+import type { App, AuditEvent, Endpoint, InstanceStats, Process } from '../api/types';
 import { t } from '../strings';
+import { Part } from '../ui/Part';
 import { Confirm, Empty, ErrorPanel, Field, Loading, messageOf, Row, Table, TabLinks, useToast } from '../ui/parts';
+import { RoutesPart, ServicesPart } from './AppParts';
 import { AppState, Crumbs } from './CloudFoundry';
 
 const Logs = lazy(() => import('./Logs'));
@@ -16,20 +18,6 @@ const kSettlingMs = 2000;
 const kSettled = ['RUNNING', 'CRASHED', 'DOWN'];
 const megabytes = (bytes?: number) => (bytes === undefined ? '–' : `${Math.round(bytes / kMegabyte)} MB`);
 const duration = (seconds?: number) => (seconds === undefined ? '–' : `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`);
-
-/** One part of the page: what the others show does not depend on whether this one could be loaded. */
-function Part<T>({ title, query, isEmpty, children }: { title: string; query: UseQueryResult<T>; isEmpty: (data: T) => boolean; children: (data: T) => ReactNode }) {
-  return (
-    <Card className="st-section">
-      <CardTitle component="h2">{title}</CardTitle>
-      <CardBody>
-        {query.isLoading && <Loading />}
-        {query.error && <ErrorPanel title={t.cf.unavailable(title)} error={query.error} retry={() => void query.refetch()} />}
-        {query.data !== undefined && !query.error && (isEmpty(query.data) ? <p>{t.cf.emptyList(title.toLowerCase())}</p> : children(query.data))}
-      </CardBody>
-    </Card>
-  );
-}
 
 export function ApplicationPage({ endpoint, guid, tab }: { endpoint: Endpoint; guid: string; tab?: string }) {
   const queries = useQueryClient();
@@ -43,7 +31,6 @@ export function ApplicationPage({ endpoint, guid, tab }: { endpoint: Endpoint; g
   const known = Boolean(app.data) && !showsLogs;
   const processes = useQuery({ queryKey: key('processes'), enabled: known, queryFn: () => get<{ resources: Process[] }>('/processes')().then(({ resources }) => resources) });
   const environment = useQuery({ queryKey: key('env'), enabled: known, queryFn: get<{ var?: Record<string, string> }>('/environment_variables') });
-  const routes = useQuery({ queryKey: key('routes'), enabled: known, queryFn: () => listOf<Route>(endpoint.guid, 'routes', { app_guids: guid }).then(({ resources }) => resources) });
   const events = useQuery({
     queryKey: key('events'), enabled: known,
     queryFn: () => listOf<AuditEvent>(endpoint.guid, 'audit_events', { target_guids: guid, order_by: '-created_at', per_page: '20' }).then(({ resources }) => resources),
@@ -59,7 +46,6 @@ export function ApplicationPage({ endpoint, guid, tab }: { endpoint: Endpoint; g
   };
   const start = () => void act('start').catch((error: unknown) => toast(messageOf(error), 'danger'));
   const at = `/cf/${endpoint.guid}/app/${guid}`;
-  const routeLabels = [t.cf.url];
   const eventLabels = [t.cf.event, t.cf.actor, t.cf.when];
   return (
     <>
@@ -78,24 +64,25 @@ export function ApplicationPage({ endpoint, guid, tab }: { endpoint: Endpoint; g
         </div>
       </div>
       <TabLinks label={t.cf.parts} current={showsLogs ? `${at}/logs` : at} links={[[at, t.cf.overview], [`${at}/logs`, t.cf.logs]]} />
-      {showsLogs ? <Suspense fallback={<Loading />}><Logs key={guid} endpoint={endpoint} guid={guid} name={name} /></Suspense> : <>
-      <Part title={t.cf.processes} query={processes} isEmpty={(list) => list.length === 0}>
-        {(list) => list.map((process) => <ProcessView key={process.guid} endpoint={endpoint} process={process} onScale={() => setScaled(process)} />)}
-      </Part>
-      <Part title={t.cf.routes} query={routes} isEmpty={(list) => list.length === 0}>
-        {(list) => <Table label={t.cf.routes} head={routeLabels}>{list.map((route) => <Row key={route.guid} labels={routeLabels} cells={[route.url]} />)}</Table>}
-      </Part>
-      <Part title={t.cf.environment} query={environment} isEmpty={({ var: all }) => Object.keys(all ?? {}).length === 0}>
-        {({ var: all }) => <Environment values={all ?? {}} />}
-      </Part>
-      <Part title={t.cf.events} query={events} isEmpty={(list) => list.length === 0}>
-        {(list) => (
-          <Table label={t.cf.events} head={eventLabels}>
-            {list.map((event) => <Row key={event.guid} labels={eventLabels} cells={[event.type, event.actor?.name ?? '', new Date(event.created_at).toLocaleString()]} />)}
-          </Table>
-        )}
-      </Part>
-      </>}
+      {showsLogs ? <Suspense fallback={<Loading />}><Logs key={guid} endpoint={endpoint} guid={guid} name={name} /></Suspense> : (
+        <>
+          <Part title={t.cf.processes} query={processes} isEmpty={(list) => list.length === 0}>
+            {(list) => list.map((process) => <ProcessView key={process.guid} endpoint={endpoint} process={process} onScale={() => setScaled(process)} />)}
+          </Part>
+          <RoutesPart endpoint={endpoint} app={app.data} />
+          <ServicesPart endpoint={endpoint} app={app.data} />
+          <Part title={t.cf.environment} query={environment} isEmpty={({ var: all }) => Object.keys(all ?? {}).length === 0}>
+            {({ var: all }) => <Environment values={all ?? {}} />}
+          </Part>
+          <Part title={t.cf.events} query={events} isEmpty={(list) => list.length === 0}>
+            {(list) => (
+              <Table label={t.cf.events} head={eventLabels}>
+                {list.map((event) => <Row key={event.guid} labels={eventLabels} cells={[event.type, event.actor?.name ?? '', new Date(event.created_at).toLocaleString()]} />)}
+              </Table>
+            )}
+          </Part>
+        </>
+      )}
       {asked && (
         <Confirm title={asked === 'stop' ? t.cf.stopTitle(name) : t.cf.restartTitle(name)} text={asked === 'stop' ? t.cf.stopText(name) : t.cf.restartText(name)}
           action={t.cf[asked]} onConfirm={() => act(asked)} onClose={() => setAsked(null)} />

@@ -12,6 +12,7 @@ const kUnprocessable = 422;
 const kRoles = [
   'space_developer', 'space_manager', 'space_auditor', 'space_supporter', 'organization_user', 'organization_manager', 'organization_auditor', 'organization_billing_manager',
 ];
+const kRemoveTexts = { organizations: t.cf.removeOrganization, spaces: t.cf.removeSpace, service_instances: t.cf.removeService };
 export const roleText = (type: string) => type.replace(/_/g, ' ');
 
 export function useChanged(endpoint: Endpoint) {
@@ -46,14 +47,14 @@ export function NamePlace({ endpoint, collection, organization, place, onClose }
   );
 }
 
-export function DeletePlace({ endpoint, collection, place, onClose }: { endpoint: Endpoint; collection: Place; place: Named; onClose: () => void }) {
+export function DeletePlace({ endpoint, collection, place, onClose }: { endpoint: Endpoint; collection: Place | 'service_instances'; place: Named; onClose: () => void }) {
   const changed = useChanged(endpoint);
   const remove = async (report: (state: string) => void) => {
     await runJob(endpoint.guid, `v3/${collection}/${place.guid}`, { method: 'DELETE' }, report);
     await changed(t.cf.removed(place.name));
   };
   return (
-    <Confirm title={t.cf.removeTitle(place.name)} text={collection === 'spaces' ? t.cf.removeSpace(place.name) : t.cf.removeOrganization(place.name)} action={t.cf.remove}
+    <Confirm title={t.cf.removeTitle(place.name)} text={kRemoveTexts[collection](place.name)} action={t.cf.remove}
       onConfirm={remove} onClose={onClose} />
   );
 }

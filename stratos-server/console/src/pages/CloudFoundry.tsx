@@ -3,18 +3,18 @@ import { Breadcrumb, BreadcrumbItem, Button, Card, CardBody, CardTitle, Label, S
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { listOf, callEndpoint } from '../api/client';
 import { addressOf } from '../api/endpoints';
-import type { App, Endpoint, Named, Organization, Page, Role } from '../api/types';
+import type { App, Endpoint, Named, Organization, Page, Role, ServiceInstance } from '../api/types';
 import { Link, useLocation } from '../router';
 import { useSession } from '../session';
 import { t } from '../strings';
-import { Empty, ErrorPanel, Loading, Row, Table } from '../ui/parts';
+import { Empty, ErrorPanel, Loading, Row, Table, TabLinks } from '../ui/parts';
 import { ApplicationPage } from './Application';
 import { AddRole, DeletePlace, NamePlace, RemoveRole, roleText, type HeldRole, type Place } from './CfChanges';
 
 const kPageSize = '20';
 const when = (text?: string) => (text ? new Date(text).toLocaleString() : '');
 
-/** /cf, /cf/ENDPOINT[/users], /cf/ENDPOINT/org/GUID, .../space/GUID, .../app/GUID[/logs] */
+/** /cf, /cf/ENDPOINT[/users], /cf/ENDPOINT/org/GUID, .../space/GUID[/services], .../app/GUID[/logs] */
 export default function CloudFoundry() {
   const { endpoints } = useSession();
   const { path } = useLocation();
@@ -30,8 +30,15 @@ export default function CloudFoundry() {
       query={{ organization_guids: id }} changes="spaces" link={(space) => `${at}/space/${space.guid}`} />;
   }
   if (what === 'space' && id) {
-    return <Collection<App> key={id} endpoint={endpoint} parent={{ collection: 'spaces', guid: id }} title={t.cf.applications} collection="apps"
-      query={{ space_guids: id }} link={(app) => `${at}/app/${app.guid}`} state={(app) => <AppState state={app.state} />} />;
+    const here = `${at}/space/${id}`;
+    const tabs = <TabLinks label={t.cf.partsOfSpace} current={tab === 'services' ? `${here}/services` : here} links={[[here, t.cf.applications], [`${here}/services`, t.cf.services]]} />;
+    const parent = { collection: 'spaces', guid: id };
+    if (tab === 'services') {
+      return <Collection<ServiceInstance> key={`${id}/services`} endpoint={endpoint} parent={parent} title={t.cf.services} collection="service_instances" query={{ space_guids: id }}
+        tabs={tabs} state={({ last_operation: last }) => (last ? `${last.type} ${last.state}` : '')} changes="service_instances" />;
+    }
+    return <Collection<App> key={id} endpoint={endpoint} parent={parent} title={t.cf.applications} collection="apps" query={{ space_guids: id }} tabs={tabs}
+      link={(app) => `${at}/app/${app.guid}`} state={(app) => <AppState state={app.state} />} />;
   }
   if (what === 'app' && id) return <ApplicationPage key={id} endpoint={endpoint} guid={id} tab={tab} />;
   return <Collection<Organization> key={guid} endpoint={endpoint} title={t.cf.organizations} collection="organizations" query={{}} changes="organizations"
@@ -96,9 +103,9 @@ function Pager({ page, data, onPage }: { page: number; data: Page<unknown>; onPa
   );
 }
 
-function Collection<T extends Named>({ endpoint, parent, title, collection, query, link, state, tools, changes }: {
-  endpoint: Endpoint; parent?: Parent; title: string; collection: string; query: Record<string, string>; link: (item: T) => string;
-  state?: (item: T) => ReactNode; tools?: ReactNode; changes?: Place;
+function Collection<T extends Named>({ endpoint, parent, title, collection, query, link, state, tools, tabs, changes }: {
+  endpoint: Endpoint; parent?: Parent; title: string; collection: string; query: Record<string, string>; link?: (item: T) => string;
+  state?: (item: T) => ReactNode; tools?: ReactNode; tabs?: ReactNode; changes?: Place | 'service_instances';
 }) {
   const [asked, setAsked] = useState<{ what: 'name' | 'delete'; item?: T } | null>(null);
   const [page, setPage] = useState(1);
@@ -110,6 +117,7 @@ function Collection<T extends Named>({ endpoint, parent, title, collection, quer
     queryFn: () => listOf<T>(endpoint.guid, collection, sent),
     placeholderData: keepPreviousData,
   });
+  const isPlace = changes === 'organizations' || changes === 'spaces';
   const search = (value: string) => { setName(value.trim()); setPage(1); };
   const labels = [t.cf.name, ...(state ? [t.cf.state] : []), t.cf.created, ...(changes ? [t.actions] : [])];
   return (
@@ -120,9 +128,10 @@ function Collection<T extends Named>({ endpoint, parent, title, collection, quer
         <Title headingLevel="h1">{title}</Title>
         <div className="st-rowtools st-centred">
           {tools}
-          {changes && <Button onClick={() => setAsked({ what: 'name' })}>{changes === 'spaces' ? t.cf.createSpace : t.cf.createOrganization}</Button>}
+          {isPlace && <Button onClick={() => setAsked({ what: 'name' })}>{changes === 'spaces' ? t.cf.createSpace : t.cf.createOrganization}</Button>}
         </div>
       </div>
+      {tabs}
       <div className="st-tools">
         <SearchInput className="st-search" aria-label={t.cf.searchByName} placeholder={t.cf.searchByName} value={typed}
           onChange={(_, value) => setTyped(value)} onSearch={(_, value) => search(value)} onClear={() => { setTyped(''); search(''); }} />
@@ -136,10 +145,10 @@ function Collection<T extends Named>({ endpoint, parent, title, collection, quer
             <Table label={title} head={labels}>
               {list.data.resources.map((item) => (
                 <Row key={item.guid} labels={labels} cells={[
-                  <Link to={link(item)} className="st-name">{item.name}</Link>, ...(state ? [state(item)] : []), when(item.created_at),
+                  link ? <Link to={link(item)} className="st-name">{item.name}</Link> : <span className="st-name">{item.name}</span>, ...(state ? [state(item)] : []), when(item.created_at),
                   ...(changes ? [
                     <div className="st-rowtools">
-                      <Button size="sm" variant="secondary" onClick={() => setAsked({ what: 'name', item })}>{t.cf.rename}</Button>
+                      {isPlace && <Button size="sm" variant="secondary" onClick={() => setAsked({ what: 'name', item })}>{t.cf.rename}</Button>}
                       <Button size="sm" variant="danger" onClick={() => setAsked({ what: 'delete', item })}>{t.cf.remove}</Button>
                     </div>,
                   ] : []),
@@ -149,7 +158,7 @@ function Collection<T extends Named>({ endpoint, parent, title, collection, quer
             <Pager page={page} data={list.data} onPage={setPage} />
           </>
         ))}
-      {changes && asked?.what === 'name' && (
+      {isPlace && asked?.what === 'name' && (
         <NamePlace endpoint={endpoint} collection={changes} organization={parent?.guid} place={asked.item} onClose={() => setAsked(null)} />
       )}
       {changes && asked?.what === 'delete' && asked.item && (
