@@ -175,6 +175,25 @@ TEST_P(UaaUserTest, GoesOnAfterAChangedPassword) {
       400);
 }
 
+TEST_P(UaaUserTest, APasswordMayHoldAnyCharacter) {
+  const std::string euros = "viele-\xE2\x82\xAC-f\xC3\xBCr-61";
+  const std::string umlauts = "\xC3\xA4\xC3\xB6\xC3\xBC-f\xC3\xBCr-62";
+  t().vault.add("carol-pass-61");
+  t().vault.add(euros);
+  t().vault.add(umlauts);
+  const std::string path = std::string{kPath} + "/password";
+  Browser browser = carol();
+  EXPECT_EQ(put(browser, path, passwords("carol-pass-61", euros)).status, 200);
+  EXPECT_EQ(browser.get(kPath).status, 200) << "the UAA revoked the old tokens";
+  // As a browser sends fields that it can send at all: the euro sign it cannot.
+  const Answer changed = put(browser, path, passwords(euros, umlauts),
+                             {{"x-stratos-password", "viele-?-f\xFCr-61"},
+                              {"x-stratos-password-new", "\xE4\xF6\xFC-f\xFCr-62"}});
+  EXPECT_EQ(changed.status, 200) << changed.body;
+  EXPECT_EQ(browser.get(kPath).status, 200);
+  EXPECT_EQ(put(browser, path, passwords("not-hers-\xC3\xA4", "x")).status, 400);
+}
+
 TEST_P(UaaUserTest, S3AnIdNeverLeavesItsPlace) {
   Browser browser = carol();
   t().uaa().server().clearRequests();

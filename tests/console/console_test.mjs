@@ -526,7 +526,7 @@ const tests = {
     await button(page, 'Save').click();
     await page.getByText('Your profile is saved.').waitFor();
     await page.getByText(kHostile, { exact: true }).waitFor();
-    await page.getByLabel('Your current password').fill('wrong');
+    await page.getByLabel('Your current password').fill('falsch €');
     await page.getByLabel('New password', { exact: true }).fill('another battery');
     await page.getByLabel('Repeat the new password').fill('another battery');
     await button(page, 'Change password').click();

@@ -243,7 +243,17 @@ ProfileAnswer UaaProfiles::update(const UserId& user, const ProfileChange& chang
 
 ProfileAnswer UaaProfiles::changePassword(const UserId& user, const ProfileChange& change,
                                           Deadline deadline) {
-  ProfileAnswer answer = this->change(user, change, "/password", deadline);
+  // The body is UTF-8. Header fields, which upstream's front end sends as well, hold Latin-1 at
+  // best.
+  const auto body = parseBody(change.body);
+  ProfileChange full = change;
+  if (Secret current{detail::stringMember(*body, "oldPassword")}; !current.empty()) {
+    full.password = std::move(current);
+  }
+  if (Secret next{detail::stringMember(*body, "password")}; !next.empty()) {
+    full.newPassword = std::move(next);
+  }
+  ProfileAnswer answer = this->change(user, full, "/password", deadline);
   answer.credentialsChanged = answer.status < 400;
   return answer;
 }

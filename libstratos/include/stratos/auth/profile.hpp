@@ -24,8 +24,9 @@ inline constexpr std::size_t kMinPasswordBytes = 8;
 struct ProfileChange {
   std::string body;      ///< The front end's JSON, as it came.
   http::Headers fields;  ///< If-Match and X-Identity-Zone-*, where they came.
-  Secret password;       ///< The user's password, where it came (x-stratos-password).
-  Secret newPassword;    ///< The one after the change (x-stratos-password-new).
+  Secret password;       ///< The user's password, where it came (x-stratos-password);
+                         ///< for another password, the one in the body counts first.
+  Secret newPassword;    ///< The one after the change (x-stratos-password-new), likewise.
 };
 
 /// What became of it. A value.

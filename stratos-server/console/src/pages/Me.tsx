@@ -85,7 +85,6 @@ function ProfileAndPassword() {
     try {
       await call(`/pp/v1/users/${encodeURIComponent(info.user.guid)}/password`, {
         method: 'PUT', ownRefusal: true, json: { oldPassword: current, password: next },
-        headers: { 'x-stratos-password': current, 'x-stratos-password-new': next },
       });
       setCurrent('');
       setNext('');
