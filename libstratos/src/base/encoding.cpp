@@ -32,12 +32,16 @@ constexpr int hexValue(char c) noexcept {
   return -1;
 }
 
-int base64Value(char c) noexcept {
-  if (c == '-') return 62;
-  if (c == '_') return 63;
-  const auto at = kBase64.find(c);
-  return at == std::string_view::npos ? -1 : static_cast<int>(at);
-}
+/// What a character of either alphabet stands for; -1 for others.
+constexpr std::array<std::int8_t, 256> kBase64Values = [] {
+  std::array<std::int8_t, 256> values{};
+  values.fill(-1);
+  for (std::size_t i = 0; i < kBase64.size(); ++i) {
+    values[toByte(kBase64[i])] = static_cast<std::int8_t>(i);
+    values[toByte(kBase64Url[i])] = static_cast<std::int8_t>(i);
+  }
+  return values;
+}();
 
 std::string encodeBase64(std::string_view bytes, std::string_view alphabet, bool pad) {
   std::string out;
@@ -117,11 +121,11 @@ std::size_t utf8Length(std::string_view text) noexcept {
 }  // namespace
 
 std::string toHex(std::string_view bytes) {
-  std::string out;
-  out.reserve(bytes.size() * 2);
+  std::string out(bytes.size() * 2, '\0');
+  auto to = out.begin();
   for (const char c : bytes) {
-    out += kHexLower[toByte(c) >> 4];
-    out += kHexLower[toByte(c) & 15];
+    *to++ = kHexLower[toByte(c) >> 4];
+    *to++ = kHexLower[toByte(c) & 15];
   }
   return out;
 }
@@ -151,18 +155,18 @@ std::optional<std::string> fromBase64(std::string_view text) {
   }
   const std::size_t rest = text.size() % 4;
   if (rest == 1 || (padding > 0 && rest + padding != 4)) return std::nullopt;
-  std::string out;
-  out.reserve(text.size() / 4 * 3 + 2);
+  std::string out(text.size() * 3 / 4, '\0');
+  auto to = out.begin();
   std::uint32_t bits = 0;
   int bitCount = 0;
   for (const char c : text) {
-    const int value = base64Value(c);
+    const int value = kBase64Values[toByte(c)];
     if (value < 0) return std::nullopt;
     bits = (bits << 6) | static_cast<std::uint32_t>(value);
     bitCount += 6;
     if (bitCount >= 8) {
       bitCount -= 8;
-      out += static_cast<char>((bits >> bitCount) & 0xFF);
+      *to++ = static_cast<char>((bits >> bitCount) & 0xFF);
     }
   }
   // Bits left over must be zero, else two texts would mean the same bytes.
@@ -258,11 +262,6 @@ std::string toLower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(), lower);
   return out;
-}
-
-bool equalsIgnoreCase(std::string_view a, std::string_view b) noexcept {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::string_view trim(std::string_view text) noexcept {

@@ -6,7 +6,16 @@
 
 namespace stratos {
 
-Secret::Secret(Secret&& other) noexcept : value_(std::move(other.value_)) { other.wipe(); }
+namespace {
+
+/// Up to this length a string has its text in itself, and a move copies it.
+const std::size_t kOwnBytes = std::string().capacity();
+
+}  // namespace
+
+Secret::Secret(Secret&& other) noexcept : value_(std::move(other.value_)) {
+  if (value_.size() <= kOwnBytes) other.wipe();
+}
 
 Secret& Secret::operator=(const Secret& other) {
   if (this != &other) *this = Secret(other);
@@ -17,8 +26,7 @@ Secret& Secret::operator=(Secret&& other) noexcept {
   if (this != &other) {
     wipe();
     value_ = std::move(other.value_);
-    // A short string is copied by the move, so the source still holds it.
-    other.wipe();
+    if (value_.size() <= kOwnBytes) other.wipe();
   }
   return *this;
 }
@@ -26,6 +34,8 @@ Secret& Secret::operator=(Secret&& other) noexcept {
 Secret::~Secret() { wipe(); }
 
 void Secret::wipe() noexcept {
+  // Whatever became empty was wiped then.
+  if (value_.empty() && value_.capacity() == kOwnBytes) return;
   // Up to the capacity, so that what a longer former value left behind goes as well. Growing to the
   // capacity never allocates.
   value_.resize(value_.capacity());

@@ -43,6 +43,7 @@ SessionManager::SessionManager(store::SessionStore& store, const Clock& clock, R
       clock_(clock),
       random_(random),
       options_(std::move(options)),
+      hmac_(options_.secret.reveal()),
       cookieName_("console-session"),
       cookieDomain_(options_.cookieDomain == "-" ? "" : options_.cookieDomain) {
   if (options_.secret.empty()) {
@@ -56,10 +57,11 @@ SessionManager::SessionManager(store::SessionStore& store, const Clock& clock, R
   if (!cookieDomain_.empty()) {
     cookieName_ += "-" + toHex(crypto::sha1(cookieDomain_)).substr(0, 10);
   }
+  signedPrefix_ = cookieName_ + "|";
 }
 
 std::string SessionManager::sign(std::string_view id) const {
-  return crypto::hmacSha256(options_.secret.reveal(), cookieName_ + "|" + std::string{id});
+  return hmac_.of(signedPrefix_, id);
 }
 
 std::optional<std::string> SessionManager::idHashOf(std::string_view cookieValue) const {
@@ -107,12 +109,12 @@ std::optional<Session> SessionManager::find(std::string_view cookieValue) {
   if (!idHash) return std::nullopt;
   auto record = store_.find(*idHash);
   if (!record || record->expiresAt <= clock_.now()) return std::nullopt;
-  return Session{.user = record->user,
+  return Session{.user = std::move(record->user),
                  .tokenExpiry = record->tokenExpiry,
-                 .xsrfToken = record->xsrfToken,
+                 .xsrfToken = std::move(record->xsrfToken),
                  .createdAt = record->createdAt,
                  .expiresAt = record->expiresAt,
-                 .publicId = record->publicId,
+                 .publicId = std::move(record->publicId),
                  .cookieValue = Secret{std::string{cookieValue}}};
 }
 

@@ -23,6 +23,17 @@ TEST(DigestTest, HmacTakesAnEmptyKey) {
             "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
+TEST(DigestTest, APreparedKeyGivesTheSame) {
+  for (const std::size_t length : {std::size_t{0}, std::size_t{1}, std::size_t{63},
+                                   std::size_t{64}, std::size_t{65}, std::size_t{200}}) {
+    const std::string key(length, 'k');
+    const HmacSha256 hmac(key);
+    EXPECT_EQ(hmac.of("one", "two"), hmacSha256(key, "onetwo")) << length;
+    EXPECT_EQ(hmac.of("onetwo"), hmacSha256(key, "onetwo")) << length;
+    EXPECT_EQ(hmac.of(""), hmacSha256(key, "")) << length;
+  }
+}
+
 TEST(SystemRandomTest, NeverRepeats) {
   SystemRandom random;
   EXPECT_EQ(random.bytes(0), "");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -46,7 +47,14 @@ using FormFields = std::vector<std::pair<std::string, std::string>>;
 /// A copy in ASCII lower case.
 [[nodiscard]] STRATOS_EXPORT std::string toLower(std::string_view text);
 /// ASCII case-insensitive equality.
-[[nodiscard]] STRATOS_EXPORT bool equalsIgnoreCase(std::string_view a, std::string_view b) noexcept;
+[[nodiscard]] inline bool equalsIgnoreCase(std::string_view a, std::string_view b) noexcept {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
+  }
+  return true;
+}
 /// Without leading and trailing spaces, tabs, CR and LF.
 [[nodiscard]] STRATOS_EXPORT std::string_view trim(std::string_view text) noexcept;
 /// The parts between `separator`s, untrimmed; an empty text gives one empty part.

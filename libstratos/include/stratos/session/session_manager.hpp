@@ -12,6 +12,7 @@
 #include "stratos/base/ids.hpp"
 #include "stratos/base/random.hpp"
 #include "stratos/base/secret.hpp"
+#include "stratos/crypto/digest.hpp"
 #include "stratos/http/cookie.hpp"
 #include "stratos/store/session_store.hpp"
 
@@ -114,8 +115,10 @@ class STRATOS_EXPORT SessionManager {
   const Clock& clock_;
   Random& random_;
   SessionOptions options_;
+  crypto::HmacSha256 hmac_;
   std::string cookieName_;
   std::string cookieDomain_;
+  std::string signedPrefix_;  ///< What stands in front of the id when it is signed.
 };
 
 }  // namespace stratos::session
