@@ -13,7 +13,7 @@ namespace {
 /// Nothing may leave the process: a fresh token needs no authorization server.
 class NoTransport final : public http::Transport {
  public:
-  [[nodiscard]] http::ClientResponse send(http::ClientRequest) override {
+  [[nodiscard]] http::ClientResponse exchange(http::ClientRequest&) override {
     http::ClientResponse response;
     response.failure = http::TransportFailure::Refused;
     return response;

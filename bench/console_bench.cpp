@@ -23,7 +23,7 @@ class DocumentTransport final : public http::Transport {
   explicit DocumentTransport(std::size_t bytes)
       : document_("{\"name\":\"" + std::string(bytes - 11, 'x') + "\"}") {}
 
-  [[nodiscard]] http::ClientResponse send(http::ClientRequest request) override {
+  [[nodiscard]] http::ClientResponse exchange(http::ClientRequest& request) override {
     http::ClientResponse response;
     response.status = request.headers.has("Authorization") ? 200 : 401;
     response.reason = "OK";

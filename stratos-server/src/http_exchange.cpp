@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::size_t kReadBytes = 16 * 1024;
 constexpr std::size_t kPieceBytes = 32 * 1024;
+// What the head of an answer usually needs.
+constexpr std::size_t kHeadBytes = 900;
 // How long and how much a client may go on sending after its connection was given up.
 constexpr std::chrono::milliseconds kLingerTime{1'000};
 constexpr std::size_t kLingerBytes = 1024 * 1024;
@@ -51,7 +53,17 @@ bool isDigits(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-std::string now() { return http::formatHttpDate(SystemClock().now()); }
+/// The value of the Date field, which changes once a second.
+const std::string& now() {
+  static thread_local TimePoint second;
+  static thread_local std::string text;
+  const auto current = std::chrono::floor<std::chrono::seconds>(SystemClock().now());
+  if (text.empty() || current != second) {
+    second = current;
+    text = http::formatHttpDate(current);
+  }
+  return text;
+}
 
 }  // namespace
 
@@ -87,20 +99,25 @@ HttpExchange::HttpExchange(ClientStream stream, std::string peerAddress,
 
 HttpExchange::HeadState HttpExchange::readHead() {
   std::array<char, kReadBytes> buffer;
+  std::string_view unread = input_;
   for (;;) {
-    if (!input_.empty()) {
-      input_.erase(0, parser_.feed(input_));
+    if (!unread.empty()) {
+      unread.remove_prefix(parser_.feed(unread));
       if (parser_.failure() != http::ParseFailure::None) {
         refusalStatus_ = statusOf(parser_.failure());
         return HeadState::Refused;
       }
-      if (parser_.headComplete()) return HeadState::Ready;
+      if (parser_.headComplete()) {
+        input_ = std::string(unread);
+        return HeadState::Ready;
+      }
+      input_.clear();
     }
     if (!mayHaveInput_.exchange(false) && !stream_.hasBufferedInput()) return HeadState::NeedMore;
     std::size_t count = 0;
     switch (stream_.tryRead(buffer.data(), buffer.size(), count)) {
       case ClientStream::Io::Done:
-        input_.append(buffer.data(), count);
+        unread = {buffer.data(), count};
         // A short read has emptied the socket (epoll(7)), but not what TLS makes of it.
         if (stream_.isSecure() || count == buffer.size()) mayHaveInput_ = true;
         break;
@@ -249,8 +266,11 @@ void HttpExchange::writeResponse(const http::Request& request, http::Response& r
   const bool chunked = !length && !bodyless && !isHead && parser_.minorVersion() >= 1;
   if (!length && !bodyless && !isHead && !chunked) keep = false;  // It ends with the connection.
 
+  // A small body goes out in one piece with the head.
+  const bool joined = !isHead && !bodyless && !response.body.isStream() &&
+                      response.body.bytes().size() <= kPieceBytes;
   std::string head;
-  head.reserve(512);
+  head.reserve(kHeadBytes + (joined ? response.body.bytes().size() : 0));
   head.append("HTTP/1.1 ").append(std::to_string(status)).append(" ");
   head.append(http::reasonPhrase(status)).append("\r\n");
   if (!response.headers.has("Date")) head.append("Date: ").append(now()).append("\r\n");
@@ -279,12 +299,9 @@ void HttpExchange::writeResponse(const http::Request& request, http::Response& r
   }
   if (!response.body.isStream()) {
     const std::string& bytes = response.body.bytes();
-    if (bytes.size() <= kPieceBytes) {
-      stream_.write(head + bytes, limits_.writeIdleTimeout);
-    } else {
-      stream_.write(head, limits_.writeIdleTimeout);
-      stream_.write(bytes, limits_.writeIdleTimeout);
-    }
+    if (joined) head.append(bytes);
+    stream_.write(head, limits_.writeIdleTimeout);
+    if (!joined) stream_.write(bytes, limits_.writeIdleTimeout);
     return;
   }
   try {

@@ -119,9 +119,9 @@ class WatchedTransport final : public http::Transport {
  public:
   WatchedTransport(http::Transport& inner, Points& points) : inner_(inner), points_(points) {}
 
-  http::ClientResponse send(http::ClientRequest request) override {
+  http::ClientResponse exchange(http::ClientRequest& request) override {
     points_.reach("asking");
-    return inner_.send(std::move(request));
+    return inner_.exchange(request);
   }
 
  private:

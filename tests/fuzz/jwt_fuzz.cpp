@@ -21,7 +21,7 @@ constexpr const char* kKeys =
 
 class KeyTransport final : public http::Transport {
  public:
-  http::ClientResponse send(http::ClientRequest) override {
+  http::ClientResponse exchange(http::ClientRequest&) override {
     http::ClientResponse response;
     response.status = 200;
     response.body = http::Body(std::string{kKeys});

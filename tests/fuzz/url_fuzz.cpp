@@ -26,7 +26,7 @@ class RedirectingTransport final : public http::Transport {
   RedirectingTransport(Url start, std::string location)
       : start_(std::move(start)), location_(std::move(location)) {}
 
-  http::ClientResponse send(http::ClientRequest request) override {
+  http::ClientResponse exchange(http::ClientRequest& request) override {
     ++count;
     const bool sameOrigin = request.url.origin() == start_.origin();
     strayed_ = strayed_ || !sameOrigin;

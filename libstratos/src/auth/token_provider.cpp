@@ -80,6 +80,9 @@ class TokenProvider::Impl {
   AuthSchemes& schemes() { return schemes_; }
 
   TokenResult current(std::optional<TokenRecord> stored, const Server& server, Deadline deadline) {
+    if (stored && (isFresh(*stored) || !isRenewable(*stored, server))) {
+      return usable(std::move(*stored));
+    }
     TokenResult result = currentOf(stored, server, deadline);
     if (!stored || result.failure != TokenFailure::NotConnected) return result;
     // What was read may be a little old: removed since, and connected anew as another row.

@@ -1,5 +1,6 @@
 #include "stratos/base/waiting.hpp"
 
+#include <atomic>
 #include <cerrno>
 
 #include <poll.h>
@@ -27,10 +28,17 @@ short pollFor(int descriptor, short events, Deadline deadline) {
 [[gnu::noinline]] Waiter* Waiter::current() noexcept { return currentWaiter; }
 [[gnu::noinline]] void Waiter::setCurrent(Waiter* waiter) noexcept { currentWaiter = waiter; }
 
-short awaitReady(int descriptor, short events, Deadline deadline) {
+Waitable Waitable::numbered(int descriptor) noexcept {
+  static std::atomic<std::uint64_t> last = 0;
+  Waitable made(descriptor);
+  made.number_ = last.fetch_add(1, std::memory_order_relaxed) + 1;
+  return made;
+}
+
+short awaitReady(const Waitable& file, short events, Deadline deadline) {
   Waiter* const waiter = Waiter::current();
-  return waiter != nullptr ? waiter->awaitReady(descriptor, events, deadline)
-                           : pollFor(descriptor, events, deadline);
+  return waiter != nullptr ? waiter->awaitReady(file, events, deadline)
+                           : pollFor(file.descriptor(), events, deadline);
 }
 
 void yield() {

@@ -6,6 +6,7 @@ namespace stratos {
 
 void writeAudit(LogSink& log, const http::Request& request, const AuditEvent& event) {
   const auto* id = request.find<console::RequestId>();
+  const std::string name = id ? id->str() : "";
   stratos::log(log, LogLevel::Info, "audit",
                {{"event", event.action},
                 {"outcome", event.outcome},
@@ -14,7 +15,7 @@ void writeAudit(LogSink& log, const http::Request& request, const AuditEvent& ev
                 {"target", event.target},
                 {"reason", event.reason},
                 {"remote", request.clientAddress()},
-                {"request", id ? std::string_view{id->value} : std::string_view{}}});
+                {"request", name}});
 }
 
 }  // namespace stratos

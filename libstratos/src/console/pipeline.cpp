@@ -68,11 +68,10 @@ bool isTrustedOrigin(const std::vector<std::string>& allowed, std::string_view o
 
 /// Names the request in the log and in the answer, so that a user's report finds its lines.
 Response nameRequest(Services& services, Request& request, const HandlerFunction& next) {
-  const std::uint64_t number = services.nextRequestId();
-  RequestId id{toHex({reinterpret_cast<const char*>(&number), sizeof number})};
+  const RequestId id{services.nextRequestId()};
   request.put(id);
   Response response = next(request);
-  response.headers.set("X-Request-Id", id.value);
+  response.headers.set("X-Request-Id", id.str());
   return response;
 }
 
@@ -127,7 +126,7 @@ Response logAccess(Services& services, Request& request, const HandlerFunction& 
         std::chrono::steady_clock::now() - start);
     const auto* id = request.find<RequestId>();
     sink.write(LogLevel::Info, "request",
-               {{"id", id ? id->value : ""},
+               {{"id", id ? id->str() : ""},
                 {"remote", request.clientAddress()},
                 {"method", request.method},
                 {"path", path},
@@ -143,7 +142,7 @@ Response mapErrors(Services& services, Request& request, const HandlerFunction& 
   const auto* id = request.find<RequestId>();
   const auto note = [&](LogLevel level, std::string_view code, std::string_view detail) {
     log(sink, level, "request failed",
-        {{"id", id ? id->value : ""}, {"code", code}, {"reason", detail}});
+        {{"id", id ? id->str() : ""}, {"code", code}, {"reason", detail}});
   };
   try {
     return next(request);

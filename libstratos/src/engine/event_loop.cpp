@@ -189,6 +189,7 @@ void EventLoop::Impl::control(int operation, int descriptor, std::uint32_t event
 
 void EventLoop::Impl::watch(int descriptor, std::uint32_t events, Watch& watch) {
   Interest& interest = interestIn(descriptor);
+  interest.number = 0;
   control(EPOLL_CTL_ADD, descriptor, events, ++interest.turn);
   interest.watch = &watch;
 }
@@ -201,24 +202,57 @@ void EventLoop::Impl::unwatch(int descriptor) noexcept {
   static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr));
 }
 
-void EventLoop::Impl::await(Fiber& fiber, int descriptor, short events) {
-  Interest& interest = interestIn(descriptor);
+short EventLoop::Impl::await(Fiber& fiber, const Waitable& file, short events) {
+  Interest& interest = interestIn(file.descriptor());
   if (interest.fiber != nullptr) {
     throw Error(ErrorCode::Internal, "two flows wait for the same descriptor");
   }
-  if (interest.watch == nullptr) {
+  if (interest.watch == nullptr && file.number() != 0) {
+    if (interest.number != file.number()) keepWatching(interest, file);
+    const std::uint32_t news = interest.news;
+    if ((news & (static_cast<std::uint32_t>(events) | kAlways)) != 0) {
+      // It may have been dealt with meanwhile: then the flow comes back and waits for what is new.
+      interest.news &= ~static_cast<std::uint32_t>(events);
+      return static_cast<short>(news & kPollEvents);
+    }
+  } else if (interest.watch == nullptr) {
+    interest.number = 0;
     epoll_event event{};
     event.events = static_cast<std::uint32_t>(events) | EPOLLONESHOT;
-    event.data.u64 = std::uint64_t{++interest.turn} << 32U | static_cast<std::uint32_t>(descriptor);
+    event.data.u64 =
+        std::uint64_t{++interest.turn} << 32U | static_cast<std::uint32_t>(file.descriptor());
     // Most descriptors have been waited for before; a new file under an old number is new to epoll.
-    if (::epoll_ctl(epoll_, EPOLL_CTL_MOD, descriptor, &event) != 0) {
-      checked(errno == ENOENT ? ::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) : -1,
+    if (::epoll_ctl(epoll_, EPOLL_CTL_MOD, file.descriptor(), &event) != 0) {
+      checked(errno == ENOENT ? ::epoll_ctl(epoll_, EPOLL_CTL_ADD, file.descriptor(), &event) : -1,
               "epoll_ctl");
     }
   }
   interest.fiber = &fiber;
   interest.events = events;
-  fiber.descriptor = descriptor;
+  fiber.descriptor = file.descriptor();
+  return 0;
+}
+
+// Until it is closed, which takes it from epoll's list: its number tells the next file apart.
+void EventLoop::Impl::keepWatching(Interest& interest, const Waitable& file) {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.data.u64 =
+      std::uint64_t{++interest.turn} << 32U | static_cast<std::uint32_t>(file.descriptor());
+  interest.number = 0;
+  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, file.descriptor(), &event) != 0) {
+    checked(errno == EEXIST ? ::epoll_ctl(epoll_, EPOLL_CTL_MOD, file.descriptor(), &event) : -1,
+            "epoll_ctl");
+  }
+  interest.number = file.number();
+  interest.news = 0;
+}
+
+bool EventLoop::Impl::mayHaveInput(const Waitable& file) const noexcept {
+  const auto index = static_cast<std::size_t>(file.descriptor());
+  if (file.number() == 0 || index >= interests_.size()) return true;
+  const Interest& interest = interests_[index];
+  return interest.number != file.number() || (interest.news & ~std::uint32_t{EPOLLOUT}) != 0;
 }
 
 void EventLoop::Impl::forget(Fiber& fiber) noexcept {
@@ -233,10 +267,17 @@ void EventLoop::Impl::dispatch(int descriptor, std::uint32_t turn, std::uint32_t
     watch->onEvents(events);
     if (interests_[index].turn != turn) return;
   }
-  Fiber* const fiber = interests_[index].fiber;
-  if (fiber == nullptr || fiber->state != Fiber::State::Awaiting) return;
-  const std::uint32_t wanted = static_cast<std::uint32_t>(interests_[index].events) | kAlways;
-  if ((events & wanted) == 0) return;
+  Interest& interest = interests_[index];
+  Fiber* const fiber = interest.fiber;
+  const std::uint32_t wanted = static_cast<std::uint32_t>(interest.events) | kAlways;
+  const bool isWanted =
+      fiber != nullptr && fiber->state == Fiber::State::Awaiting && (events & wanted) != 0;
+  // What was not waited for now is told to the next who waits: there is no second event for it.
+  if (interest.number != 0) {
+    interest.news |= events;
+    if (isWanted) interest.news &= ~static_cast<std::uint32_t>(interest.events);
+  }
+  if (!isWanted) return;
   fiber->outcome = static_cast<short>(events & kPollEvents);
   resume(*fiber);
 }

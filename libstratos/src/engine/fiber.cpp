@@ -168,15 +168,17 @@ void Fiber::runFlows() {
   }
 }
 
-short Fiber::awaitReady(int wanted, short events, Deadline until) {
+short Fiber::awaitReady(const Waitable& file, short events, Deadline until) {
   if (cancelled) return kWaitCancelled;
   if (until.hasPassed()) return 0;
-  loop_.await(*this, wanted, events);
+  if (const short news = loop_.await(*this, file, events); news != 0) return news;
   loop_.arm(*this, until);
   suspend(State::Awaiting);
   loop_.forget(*this);
   return outcome;
 }
+
+bool Fiber::mayHaveInput(const Waitable& file) const noexcept { return loop_.mayHaveInput(file); }
 
 bool Fiber::park(Deadline until) {
   if (std::exchange(permit_, false)) return true;

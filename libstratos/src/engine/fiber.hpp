@@ -49,7 +49,9 @@ class Fiber final : public Waiter {
   explicit Fiber(EventLoop::Impl& loop) : loop_(loop) {}
   ~Fiber();
 
-  [[nodiscard]] short awaitReady(int descriptor, short events, Deadline deadline) override;
+  [[nodiscard]] short awaitReady(const Waitable& file, short events, Deadline deadline) override;
+  [[nodiscard]] bool mayHaveInput(const Waitable& file) const noexcept override;
+  [[nodiscard]] const void* loop() const noexcept override { return &loop_; }
   void runBlocking(const std::function<void()>& work, BlocksOn what) override;
   void start(std::function<void()> task) override;
   [[nodiscard]] bool park(Deadline deadline) override;

@@ -38,8 +38,10 @@ class EventLoop::Impl {
     const bool apart = what == Waiter::BlocksOn::Network && options_.network != nullptr;
     return apart ? *options_.network : blocking_;
   }
-  /// Has `fiber` resumed when the descriptor has one of `events` of poll(2).
-  void await(Fiber& fiber, int descriptor, short events);
+  /// Has `fiber` resumed when the file has one of `events` of poll(2). What has happened on it
+  /// already is returned instead.
+  [[nodiscard]] short await(Fiber& fiber, const Waitable& file, short events);
+  [[nodiscard]] bool mayHaveInput(const Waitable& file) const noexcept;
   /// Undoes await().
   void forget(Fiber& fiber) noexcept;
   /// Has `fiber` looked at when the deadline passes.
@@ -57,6 +59,10 @@ class EventLoop::Impl {
     Fiber* fiber = nullptr;
     short events = 0;
     std::uint32_t turn = 0;
+    /// Of the Waitable that stays registered between its waits, or zero; and what has happened on
+    /// it since somebody waited.
+    std::uint64_t number = 0;
+    std::uint32_t news = 0;
   };
   struct Timer {
     Steady::time_point at;
@@ -65,6 +71,7 @@ class EventLoop::Impl {
   };
 
   [[nodiscard]] Interest& interestIn(int descriptor);
+  void keepWatching(Interest& interest, const Waitable& file);
   void control(int operation, int descriptor, std::uint32_t events, std::uint32_t turn);
   void dispatch(int descriptor, std::uint32_t turn, std::uint32_t events);
   void retire(Fiber& fiber);

@@ -205,7 +205,7 @@ bool Connection::timeOut(const char* what) {
 
 short Connection::wait(short events, Deadline deadline, const char* what) {
   // Errors and hang-ups are reported by the read or write that follows.
-  const short ready = awaitReady(fd_, events, deadline);
+  const short ready = awaitReady(file_, events, deadline);
   if (ready == 0) {
     timeOut(what);
   } else if (ready == kWaitCancelled) {
@@ -265,6 +265,7 @@ bool Connection::connectTo(const Poco::Net::SocketAddress& address, Deadline dea
     socket_ = Poco::Net::StreamSocket();
     socket_.connectNB(address);
     fd_ = socket_.impl()->sockfd();
+    file_ = Waitable::numbered(fd_);
     ::fcntl(fd_, F_SETFD, FD_CLOEXEC);
     if (wait(POLLOUT, deadline, "connecting") == 0) return false;
     if (const int error = socket_.impl()->socketError(); error != 0) {
@@ -358,10 +359,12 @@ Connection::Status Connection::tryRead(char* buffer, std::size_t capacity, std::
   } while (received < 0 && errno == EINTR);
   if (received > 0) {
     count = static_cast<std::size_t>(received);
+    drained_ = count < capacity;
     return Status::Done;
   }
   if (received == 0) return Status::End;
   if (errno == EAGAIN) {
+    drained_ = true;
     wanted_ = POLLIN;
     return Status::WouldBlock;
   }
@@ -425,7 +428,12 @@ Connection::Status Connection::write(std::string_view data, Deadline deadline) {
   return Status::Done;
 }
 
-bool Connection::isQuiet() {
+bool Connection::isQuiet(bool atOnce) {
+  const Waiter* const waiter = Waiter::current();
+  // What TLS has not read yet, nobody knows.
+  if (!atOnce && drained_ && !ssl_ && waiter != nullptr && !waiter->mayHaveInput(file_)) {
+    return true;
+  }
   char byte = 0;
   if (ssl_) {
     // Lets OpenSSL take session tickets, which come unasked and mean nothing here.

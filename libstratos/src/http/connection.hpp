@@ -13,6 +13,7 @@
 
 #include "stratos/base/annotations.hpp"
 #include "stratos/base/deadline.hpp"
+#include "stratos/base/waiting.hpp"
 #include "stratos/http/transport.hpp"
 
 namespace stratos::http::detail {
@@ -76,8 +77,9 @@ class Connection {
   /// Writes all of `data`; never WouldBlock or End.
   [[nodiscard]] Status write(std::string_view data, Deadline deadline);
 
-  /// True when the peer has neither closed the connection nor sent anything unasked.
-  [[nodiscard]] bool isQuiet();
+  /// True when the peer has neither closed the connection nor sent anything unasked. Without
+  /// `atOnce` it may be what the event loop has heard so far, which is cheaper.
+  [[nodiscard]] bool isQuiet(bool atOnce);
   [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
 
  private:
@@ -93,10 +95,12 @@ class Connection {
 
   Poco::Net::StreamSocket socket_;
   int fd_ = -1;
+  Waitable file_ = -1;
   Poco::Net::Context::Ptr context_;
   std::unique_ptr<SSL, FreeSsl> ssl_;
   bool established_ = false;
   bool answerIsLate_ = false;
+  bool drained_ = false;  ///< The last read took all that the socket had.
   short wanted_ = 0;
   Failure failure_;
 };

@@ -37,7 +37,9 @@ const std::string& Request::pathParam(std::string_view name) const {
 
 std::optional<std::string> Request::cookie(std::string_view name) const {
   std::optional<std::string> found;
-  for (std::string_view rest : headers.all("Cookie")) {
+  for (const auto& [field, cookies] : headers) {
+    if (!equalsIgnoreCase(field, "Cookie")) continue;
+    std::string_view rest = cookies;
     while (!rest.empty()) {
       const auto semicolon = rest.find(';');
       const std::string_view pair = trim(rest.substr(0, semicolon));

@@ -48,32 +48,7 @@ int hexDigit(char c) {
 // it skips the two bytes behind a chunk whatever they are. So the body is framed here.
 class MessageParser::Impl {
  public:
-  Impl(Kind kind, ParserLimits limits) : kind_(kind), limits_(limits) {
-    llhttp_settings_init(&settings_);
-    settings_.on_url = [](llhttp_t* parser, const char* at, std::size_t length) {
-      self(parser).target_.append(at, length);
-      return 0;
-    };
-    settings_.on_status = [](llhttp_t* parser, const char* at, std::size_t length) {
-      self(parser).reason_.append(at, length);
-      return 0;
-    };
-    settings_.on_header_field = [](llhttp_t* parser, const char* at, std::size_t length) {
-      self(parser).fieldName_.append(at, length);
-      return 0;
-    };
-    settings_.on_header_value = [](llhttp_t* parser, const char* at, std::size_t length) {
-      self(parser).fieldValue_.append(at, length);
-      return 0;
-    };
-    settings_.on_header_value_complete = [](llhttp_t* parser) {
-      Impl& impl = self(parser);
-      impl.headers_.add(std::exchange(impl.fieldName_, {}),
-                        std::string(trim(std::exchange(impl.fieldValue_, {}))));
-      return 0;
-    };
-    settings_.on_headers_complete = [](llhttp_t*) { return static_cast<int>(HPE_PAUSED); };
-  }
+  Impl(Kind kind, ParserLimits limits) : kind_(kind), limits_(limits) {}
 
   std::size_t feed(std::string_view data) {
     std::size_t used = 0;
@@ -99,6 +74,7 @@ class MessageParser::Impl {
     state_ = State::Head;
     head_.clear();
     lineStart_ = 0;
+    fieldLines_ = 0;
     firstLineSeen_ = false;
     blankLineSkipped_ = false;
     method_.clear();
@@ -156,36 +132,84 @@ class MessageParser::Impl {
  private:
   static Impl& self(llhttp_t* parser) { return *static_cast<Impl*>(parser->data); }
 
+  static const llhttp_settings_t& settings() {
+    static const llhttp_settings_t kSettings = [] {
+      llhttp_settings_t made;
+      llhttp_settings_init(&made);
+      made.on_url = [](llhttp_t* parser, const char* at, std::size_t length) {
+        self(parser).target_.append(at, length);
+        return 0;
+      };
+      made.on_status = [](llhttp_t* parser, const char* at, std::size_t length) {
+        self(parser).reason_.append(at, length);
+        return 0;
+      };
+      // The head is there as a whole, so that each part of it comes in one piece.
+      made.on_header_field = [](llhttp_t* parser, const char* at, std::size_t length) {
+        self(parser).fieldName_ = {at, length};
+        self(parser).fieldValue_ = {};
+        return 0;
+      };
+      made.on_header_value = [](llhttp_t* parser, const char* at, std::size_t length) {
+        self(parser).fieldValue_ = {at, length};
+        return 0;
+      };
+      made.on_header_value_complete = [](llhttp_t* parser) {
+        Impl& impl = self(parser);
+        impl.headers_.add(impl.fieldName_, trim(impl.fieldValue_));
+        return 0;
+      };
+      made.on_headers_complete = [](llhttp_t*) { return static_cast<int>(HPE_PAUSED); };
+      return made;
+    }();
+    return kSettings;
+  }
+
   bool fail(const char* reason, ParseFailure failure = ParseFailure::Malformed) {
     failure_ = failure;
     failureReason_ = reason;
     return false;
   }
 
+  // A head that comes in one piece is read where it stands; only of others are parts collected.
   std::size_t feedHead(std::string_view data) {
+    const bool collecting = !head_.empty();
+    std::size_t begin = 0;
     std::size_t used = 0;
     while (used < data.size()) {
       const auto lf = data.find('\n', used);
       const std::size_t end = lf == std::string_view::npos ? data.size() : lf + 1;
-      if (head_.size() + (end - used) > limits_.headBytes) {
+      const std::size_t known = collecting ? head_.size() : used - begin;
+      if (known + (end - used) > limits_.headBytes) {
         tooLarge();
         return used;
       }
-      head_.append(data.substr(used, end - used));
+      if (collecting) head_.append(data.substr(used, end - used));
       used = end;
+      const std::string_view head =
+          collecting ? std::string_view{head_} : data.substr(begin, used - begin);
       if (kind_ == Kind::Request && !firstLineSeen_ &&
-          head_.size() > limits_.targetBytes + kRequestLineExtra) {
+          head.size() > limits_.targetBytes + kRequestLineExtra) {
         fail("the request target is too long", ParseFailure::TargetTooLong);
         return used;
       }
-      if (lf == std::string_view::npos) return used;
-      if (!checkLine()) return used;
+      if (lf == std::string_view::npos) break;
+      // RFC 9112 section 2.2 lets a server skip one empty line in front of a request.
+      if (head == "\r\n" && kind_ == Kind::Request && !blankLineSkipped_) {
+        blankLineSkipped_ = true;
+        head_.clear();
+        begin = used;
+        continue;
+      }
+      if (!checkLine(head)) return used;
       if (headEnded_) {
         headEnded_ = false;
-        parseHead();
+        parseHead(head);
+        head_ = std::string();
         return used;
       }
     }
+    if (!collecting) head_ = data.substr(begin, used - begin);
     return used;
   }
 
@@ -197,29 +221,21 @@ class MessageParser::Impl {
     }
   }
 
-  // Checks the line that has just been completed at the end of head_.
-  bool checkLine() {
-    std::string_view line{head_};
-    line.remove_prefix(lineStart_);
+  // Checks the line that has just been completed at the end of `head`.
+  bool checkLine(std::string_view head) {
+    std::string_view line = head.substr(lineStart_);
     line.remove_suffix(1);
     if (!line.ends_with('\r')) return fail("a line of the head ends with a bare LF");
     line.remove_suffix(1);
-    if (!firstLineSeen_) {
-      // RFC 9112 section 2.2 lets a server skip one empty line in front of a request.
-      if (line.empty() && kind_ == Kind::Request && !blankLineSkipped_) {
-        blankLineSkipped_ = true;
-        head_.clear();
-        return true;
-      }
-      firstLineSeen_ = true;
-      lineStart_ = head_.size();
+    lineStart_ = head.size();
+    if (!std::exchange(firstLineSeen_, true)) {
       return kind_ == Kind::Request ? checkRequestLine(line) : checkStatusLine(line);
     }
-    lineStart_ = head_.size();
     if (line.empty()) {
       headEnded_ = true;
       return true;
     }
+    ++fieldLines_;
     return checkFieldLine(line);
   }
 
@@ -280,17 +296,17 @@ class MessageParser::Impl {
     return true;
   }
 
-  void parseHead() {
-    llhttp_init(&parser_, kind_ == Kind::Request ? HTTP_REQUEST : HTTP_RESPONSE, &settings_);
+  void parseHead(std::string_view head) {
+    headers_.reserve(fieldLines_, head.size());
+    llhttp_init(&parser_, kind_ == Kind::Request ? HTTP_REQUEST : HTTP_RESPONSE, &settings());
     parser_.data = this;
-    const llhttp_errno_t result = llhttp_execute(&parser_, head_.data(), head_.size());
+    const llhttp_errno_t result = llhttp_execute(&parser_, head.data(), head.size());
     // The parts of a CONNECT or upgrade head are all there as well when it stops this way.
     if (result != HPE_PAUSED && result != HPE_PAUSED_UPGRADE) {
       fail(result == HPE_INVALID_METHOD ? "the method is unknown" : "the head is malformed");
       return;
     }
     status_ = kind_ == Kind::Response ? parser_.status_code : 0;
-    head_ = std::string();
     if (headers_.size() > limits_.fields) {
       fail("the head has too many fields", ParseFailure::HeadTooLarge);
       return;
@@ -300,10 +316,10 @@ class MessageParser::Impl {
   }
 
   bool checkRequest() {
-    const auto hosts = headers_.all("Host");
-    if (hosts.size() > 1) return fail("the Host field is repeated");
-    if (hosts.empty() && minorVersion_ == 1) return fail("the Host field is missing");
-    if (!hosts.empty() && !isHostField(hosts.front())) return fail("the Host field is malformed");
+    const auto host = headers_.find("Host");
+    if (headers_.count("Host") > 1) return fail("the Host field is repeated");
+    if (!host && minorVersion_ == 1) return fail("the Host field is missing");
+    if (host && !isHostField(*host)) return fail("the Host field is malformed");
     if (target_.front() == '/') return true;
     if (target_ == "*") return method_ == "OPTIONS" || fail("the request target is malformed");
     if (method_ == "CONNECT") return fail("the request target is malformed");
@@ -321,29 +337,30 @@ class MessageParser::Impl {
 
   // RFC 9112 section 6.3, refusing instead of repairing.
   void frame() {
-    const auto lengths = headers_.all("Content-Length");
-    const auto codings = headers_.all("Transfer-Encoding");
-    if (!lengths.empty() && !codings.empty()) {
+    const auto length = headers_.find("Content-Length");
+    const auto coding = headers_.find("Transfer-Encoding");
+    if (length && coding) {
       fail("Content-Length and Transfer-Encoding are both there");
       return;
     }
-    if (lengths.size() > 1) {
+    if (length && headers_.count("Content-Length") > 1) {
       fail("Content-Length is repeated");
       return;
     }
-    if (!lengths.empty()) {
-      contentLength_ = parseLength(lengths.front());
+    if (length) {
+      contentLength_ = parseLength(*length);
       if (!contentLength_) {
         fail("Content-Length is malformed");
         return;
       }
     }
     // No other coding is offered in a TE field, and none could be undone here.
-    if (!codings.empty() && (codings.size() > 1 || !equalsIgnoreCase(codings.front(), "chunked"))) {
+    if (coding &&
+        (headers_.count("Transfer-Encoding") > 1 || !equalsIgnoreCase(*coding, "chunked"))) {
       fail("the transfer coding is not supported");
       return;
     }
-    if (!codings.empty() && minorVersion_ == 0) {
+    if (coding && minorVersion_ == 0) {
       fail("an HTTP/1.0 message has a transfer coding");
       return;
     }
@@ -354,7 +371,7 @@ class MessageParser::Impl {
                            (noBodyExpected_ || status_ < 200 || status_ == 204 || status_ == 304);
     if (neverBody) {
       state_ = State::Complete;
-    } else if (!codings.empty()) {
+    } else if (coding) {
       state_ = State::ChunkSize;
       chunkSize_ = 0;
       chunkDigits_ = 0;
@@ -463,15 +480,15 @@ class MessageParser::Impl {
     return count;
   }
 
-  llhttp_settings_t settings_{};
   llhttp_t parser_{};
   std::string head_;
   std::size_t lineStart_ = 0;
+  std::size_t fieldLines_ = 0;
   bool firstLineSeen_ = false;
   bool blankLineSkipped_ = false;
   bool headEnded_ = false;
-  std::string fieldName_;
-  std::string fieldValue_;
+  std::string_view fieldName_;
+  std::string_view fieldValue_;
   std::uint64_t remaining_ = 0;
   std::uint64_t chunkSize_ = 0;
   int chunkDigits_ = 0;

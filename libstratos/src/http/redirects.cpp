@@ -59,42 +59,48 @@ bool isRedirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
+bool keepsMethod(int status) { return status == 307 || status == 308; }
+
 bool sameOrigin(const Url& a, const Url& b) {
   return a.scheme() == b.scheme() && a.host() == b.host() && a.port() == b.port();
 }
 
+/// What becomes of `request` when it is answered with a redirect to `target`.
+ClientRequest redirected(const ClientRequest& request, int status, const Url& target) {
+  ClientRequest next{request.method, target,        request.headers,
+                     Body(),         request.trust, request.deadline};
+  if (keepsMethod(status) || next.method == "GET" || next.method == "HEAD") {
+    if (!request.body.isStream()) next.body = Body(request.body.bytes());
+  } else {
+    next.method = "GET";
+    for (const char* name : {"Content-Type", "Content-Encoding", "Content-Language"}) {
+      next.headers.remove(name);
+    }
+  }
+  if (!sameOrigin(request.url, target)) {
+    for (const char* name : {"Authorization", "Cookie", "Proxy-Authorization"}) {
+      next.headers.remove(name);
+    }
+    next.trust.identity = {};
+  }
+  if (request.url.host() != target.host()) next.trust.anyAddress = false;
+  return next;
+}
+
 }  // namespace
 
-ClientResponse followRedirects(Transport& transport, ClientRequest request, int limit) {
+ClientResponse followRedirects(Transport& transport, ClientRequest& request, int limit) {
+  std::optional<ClientRequest> changed;
   for (int followed = 0;; ++followed) {
-    const bool repeatable = !request.body.isStream();
-    ClientRequest next{request.method, request.url,   request.headers,
-                       Body(),         request.trust, request.deadline};
-    if (repeatable) next.body = Body(request.body.bytes());
-    ClientResponse response = transport.send(std::move(request));
+    ClientRequest& current = changed ? *changed : request;
+    const bool repeatable = !current.body.isStream();
+    ClientResponse response = transport.exchange(current);
     if (response.failed() || !isRedirect(response.status) || followed >= limit) return response;
     const auto location = response.headers.find("Location");
-    const auto target = location ? resolve(next.url, *location) : std::nullopt;
-    if (!target || (next.url.isSecure() && !target->isSecure())) return response;
-
-    const bool keepsMethod = response.status == 307 || response.status == 308;
-    if (keepsMethod && !repeatable) return response;
-    if (!keepsMethod && next.method != "GET" && next.method != "HEAD") {
-      next.method = "GET";
-      next.body = Body();
-      for (const char* name : {"Content-Type", "Content-Encoding", "Content-Language"}) {
-        next.headers.remove(name);
-      }
-    }
-    if (!sameOrigin(next.url, *target)) {
-      for (const char* name : {"Authorization", "Cookie", "Proxy-Authorization"}) {
-        next.headers.remove(name);
-      }
-      next.trust.identity = {};
-    }
-    if (next.url.host() != target->host()) next.trust.anyAddress = false;
-    next.url = *target;
-    request = std::move(next);
+    const auto target = location ? resolve(current.url, *location) : std::nullopt;
+    if (!target || (current.url.isSecure() && !target->isSecure())) return response;
+    if (keepsMethod(response.status) && !repeatable) return response;
+    changed = redirected(current, response.status, *target);
   }
 }
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdio>
 #include <cstring>
-#include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -19,6 +19,7 @@
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
 #include "stratos/base/ip_network.hpp"
+#include "stratos/base/waiting.hpp"
 #include "stratos/http/parser.hpp"
 
 namespace stratos::http {
@@ -38,6 +39,8 @@ constexpr std::size_t kReadBytes = 16 * 1024;
 // A body up to this size goes out in one piece with the head.
 constexpr std::size_t kJoinBytes = 16 * 1024;
 constexpr int kInterimLimit = 32;
+// What the head of a request with a token usually needs.
+constexpr std::size_t kHeadBytes = 2'000;
 
 using ReadBuffer = std::array<char, kReadBytes>;
 
@@ -47,117 +50,184 @@ ReadBuffer& readBuffer() {
   return buffer;
 }
 
+/// What connections must have in common to serve the same call.
 struct PoolKey {
-  bool secure = false;
-  std::string host;
+  std::string_view host;
   std::uint16_t port = 0;
-  TrustPolicy trust;
+  bool secure = false;
   bool proxied = false;
-
-  friend auto operator<=>(const PoolKey&, const PoolKey&) = default;
+  /// Only what tells connections apart: of a plain one no certificates.
+  const TrustPolicy* trust = nullptr;
 };
 
-/// Idle connections by origin, youngest last. Thread safety: safe from any thread.
+/// Connections to one origin. Lives as long as the pool or one of its connections.
+struct Origin {
+  Origin(const PoolKey& key)
+      : host(key.host), port(key.port), secure(key.secure), proxied(key.proxied) {
+    if (secure) trust = *key.trust;
+    // A connection that was not judged serves nobody who is to be judged.
+    trust.anyAddress = key.trust->anyAddress;
+  }
+
+  struct Idle {
+    std::unique_ptr<Connection> connection;
+    Steady::time_point since;
+    const void* loop = nullptr;
+  };
+
+  const std::string host;
+  const std::uint16_t port;
+  const bool secure;
+  const bool proxied;
+  TrustPolicy trust;
+  // Guarded by the pool.
+  std::vector<Idle> idle;  ///< Youngest last.
+  bool listed = false;     ///< The pool knows it.
+};
+
+struct OriginOrder {
+  using is_transparent = void;
+
+  static auto fieldsOf(const PoolKey& key) noexcept {
+    return std::tuple(key.host, key.port, key.secure, key.proxied, key.trust->anyAddress);
+  }
+  static auto fieldsOf(const std::shared_ptr<Origin>& origin) noexcept {
+    return std::tuple(std::string_view{origin->host}, origin->port, origin->secure,
+                      origin->proxied, origin->trust.anyAddress);
+  }
+  static const TrustPolicy& trustOf(const PoolKey& key) noexcept { return *key.trust; }
+  static const TrustPolicy& trustOf(const std::shared_ptr<Origin>& origin) noexcept {
+    return origin->trust;
+  }
+
+  template <class A, class B>
+  bool operator()(const A& a, const B& b) const noexcept {
+    const auto x = fieldsOf(a);
+    const auto y = fieldsOf(b);
+    if (x != y) return x < y;
+    const bool secure = std::get<2>(x);
+    return secure && trustOf(a) < trustOf(b);
+  }
+};
+
+/// The event loop of the calling flow; null on a plain thread.
+const void* currentLoop() noexcept {
+  const Waiter* const waiter = Waiter::current();
+  return waiter != nullptr ? waiter->loop() : nullptr;
+}
+
+/// Idle connections by origin. A connection stays with the event loop that watches it. Thread
+/// safety: safe from any thread.
 class Pool {
  public:
   Pool(std::size_t maxPerOrigin, std::chrono::seconds lifetime)
       : maxPerOrigin_(maxPerOrigin), lifetime_(lifetime) {}
 
-  /// A connection that is still usable as far as one can see; null when there is none.
-  std::unique_ptr<Connection> take(const PoolKey& key) {
+  /// Null when there has been no connection to it lately.
+  std::shared_ptr<Origin> find(const PoolKey& key) const {
+    const MutexLock lock(mutex_);
+    const auto found = origins_.find(key);
+    return found == origins_.end() ? nullptr : *found;
+  }
+
+  /// A connection that is still usable as far as one can see; null when there is none. `forOnce`:
+  /// what is sent on it must not be sent a second time.
+  std::unique_ptr<Connection> take(Origin& origin, bool forOnce) {
+    const void* const loop = currentLoop();
     for (;;) {
-      Idle idle;
+      Origin::Idle idle;
       {
         const MutexLock lock(mutex_);
-        const auto it = idle_.find(key);
-        if (it == idle_.end()) return nullptr;
-        idle = std::move(it->second.back());
-        it->second.pop_back();
-        if (it->second.empty()) idle_.erase(it);
+        const auto found = std::find_if(origin.idle.rbegin(), origin.idle.rend(),
+                                        [&](const Origin::Idle& one) { return one.loop == loop; });
+        if (found == origin.idle.rend()) return nullptr;
+        idle = std::move(*found);
+        origin.idle.erase(std::next(found).base());
       }
-      if (Steady::now() - idle.since < lifetime_ && idle.connection->isQuiet()) {
+      if (Steady::now() - idle.since < lifetime_ && idle.connection->isQuiet(forOnce)) {
         return std::move(idle.connection);
       }
     }
   }
 
-  void put(const PoolKey& key, std::unique_ptr<Connection> connection) {
+  void put(const std::shared_ptr<Origin>& origin, std::unique_ptr<Connection> connection) {
     // Closed after the lock is released.
-    std::vector<Idle> closing;
+    std::vector<Origin::Idle> closing;
     const auto now = Steady::now();
     const MutexLock lock(mutex_);
     if (now - lastSweep_ > lifetime_ / 2) {
       lastSweep_ = now;
       sweep(now, closing);
     }
-    std::vector<Idle>& list = idle_[key];
-    list.push_back({std::move(connection), now});
+    // New, or dropped while nothing of it was idle; another may have come in its place.
+    Origin& home = origin->listed ? *origin : **origins_.insert(origin).first;
+    home.listed = true;
+    std::vector<Origin::Idle>& list = home.idle;
+    list.push_back({std::move(connection), now, currentLoop()});
     if (list.size() > maxPerOrigin_) {
       closing.push_back(std::move(list.front()));
       list.erase(list.begin());
-      if (list.empty()) idle_.erase(key);
     }
   }
 
   std::size_t size() const {
     const MutexLock lock(mutex_);
     std::size_t count = 0;
-    for (const auto& [key, list] : idle_) count += list.size();
+    for (const auto& origin : origins_) count += origin->idle.size();
     return count;
   }
 
   void clear() {
-    std::map<PoolKey, std::vector<Idle>> closing;
+    std::vector<Origin::Idle> closing;
     const MutexLock lock(mutex_);
-    closing.swap(idle_);
+    for (const auto& origin : origins_) {
+      std::move(origin->idle.begin(), origin->idle.end(), std::back_inserter(closing));
+      origin->idle.clear();
+    }
   }
 
  private:
-  struct Idle {
-    std::unique_ptr<Connection> connection;
-    Steady::time_point since;
-  };
-
-  void sweep(Steady::time_point now, std::vector<Idle>& closing) STRATOS_REQUIRES(mutex_) {
-    for (auto it = idle_.begin(); it != idle_.end();) {
-      auto& list = it->second;
-      const auto fresh = std::find_if(
-          list.begin(), list.end(), [&](const Idle& idle) { return now - idle.since < lifetime_; });
+  void sweep(Steady::time_point now, std::vector<Origin::Idle>& closing) STRATOS_REQUIRES(mutex_) {
+    for (auto it = origins_.begin(); it != origins_.end();) {
+      auto& list = (*it)->idle;
+      const auto fresh = std::find_if(list.begin(), list.end(), [&](const Origin::Idle& idle) {
+        return now - idle.since < lifetime_;
+      });
       std::move(list.begin(), fresh, std::back_inserter(closing));
       list.erase(list.begin(), fresh);
-      it = list.empty() ? idle_.erase(it) : std::next(it);
+      (*it)->listed = !list.empty();
+      it = list.empty() ? origins_.erase(it) : std::next(it);
     }
   }
 
   const std::size_t maxPerOrigin_;
   const std::chrono::seconds lifetime_;
   mutable Mutex mutex_;
-  std::map<PoolKey, std::vector<Idle>> idle_ STRATOS_GUARDED_BY(mutex_);
+  std::set<std::shared_ptr<Origin>, OriginOrder> origins_ STRATOS_GUARDED_BY(mutex_);
   Steady::time_point lastSweep_ STRATOS_GUARDED_BY(mutex_) = Steady::now();
 };
 
 /// One request and its answer on one connection.
 class Exchange {
  public:
-  Exchange(std::unique_ptr<Connection> connection, std::weak_ptr<Pool> pool, PoolKey key,
-           std::chrono::milliseconds idleTimeout, Deadline deadline)
+  Exchange(std::unique_ptr<Connection> connection, std::weak_ptr<Pool> pool,
+           std::shared_ptr<Origin> origin, std::chrono::milliseconds idleTimeout, Deadline deadline)
       : connection_(std::move(connection)),
         pool_(std::move(pool)),
-        key_(std::move(key)),
+        origin_(std::move(origin)),
         idleTimeout_(idleTimeout),
-        deadline_(deadline),
-        parser_(std::make_unique<MessageParser>(MessageParser::Kind::Response)) {}
+        deadline_(deadline) {}
 
-  MessageParser& parser() { return *parser_; }
+  MessageParser& parser() { return parser_; }
   bool nothingSent() const { return !sent_; }
   bool nothingReceived() const { return !received_; }
   const Failure& failure() const { return failure_; }
 
   /// Sends the request and reads the head of the final answer. What the body's source throws
   /// passes through.
-  bool run(const std::string& method, std::string head, Body& body) {
-    parser_->setNoBodyExpected(method == "HEAD");
-    send(std::move(head), body);
+  bool run(const std::string& method, const std::string& head, Body& body) {
+    parser_.setNoBodyExpected(method == "HEAD");
+    send(head, body);
     // A peer that closes while it is being sent to may have said why.
     const bool sendingFailed = failure_.kind != TransportFailure::None;
     if (failure_.kind == TransportFailure::TimedOut ||
@@ -166,13 +236,13 @@ class Exchange {
     }
     const Failure sendFailure = std::exchange(failure_, {});
     if (sentAll_ && !received_) connection_->expectLateAnswer();
-    while (!parser_->headComplete()) {
+    while (!parser_.headComplete()) {
       if (!receive()) {
         if (sendingFailed) failure_ = sendFailure;
         return false;
       }
     }
-    if (parser_->status() == 101) return fail("the peer switched protocols unasked");
+    if (parser_.status() == 101) return fail("the peer switched protocols unasked");
     finishIfComplete();
     return true;
   }
@@ -185,9 +255,9 @@ class Exchange {
       case Connection::Status::Done:
         return feed({buffer.data(), count});
       case Connection::Status::End:
-        parser_->feedEnd();
+        parser_.feedEnd();
         closed_ = true;
-        return parser_->messageComplete() || fail("the peer closed the connection too early");
+        return parser_.messageComplete() || fail("the peer closed the connection too early");
       case Connection::Status::WouldBlock:
       case Connection::Status::Failed:
         break;
@@ -198,10 +268,10 @@ class Exchange {
 
   /// Gives the connection back or closes it, once the answer is complete.
   void finishIfComplete() {
-    if (!parser_->messageComplete() || !connection_) return;
+    if (!parser_.messageComplete() || !connection_) return;
     std::unique_ptr<Connection> connection = std::move(connection_);
-    if (!sentAll_ || surplus_ || closed_ || !parser_->keepAlive()) return;
-    if (const auto pool = pool_.lock()) pool->put(key_, std::move(connection));
+    if (!sentAll_ || surplus_ || closed_ || !parser_.keepAlive()) return;
+    if (const auto pool = pool_.lock()) pool->put(origin_, std::move(connection));
   }
 
  private:
@@ -215,37 +285,37 @@ class Exchange {
   bool feed(std::string_view data) {
     received_ = true;
     while (!data.empty()) {
-      data.remove_prefix(parser_->feed(data));
-      if (parser_->failure() != ParseFailure::None) {
-        return fail("the peer's answer is not valid HTTP: " + parser_->failureReason());
+      data.remove_prefix(parser_.feed(data));
+      if (parser_.failure() != ParseFailure::None) {
+        return fail("the peer's answer is not valid HTTP: " + parser_.failureReason());
       }
-      if (!parser_->messageComplete()) break;
-      const int status = parser_->status();
+      if (!parser_.messageComplete()) break;
+      const int status = parser_.status();
       if (status >= 200 || status == 101) {
         surplus_ = surplus_ || !data.empty();
         break;
       }
       if (++interim_ > kInterimLimit) return fail("the peer sent too many interim answers");
-      parser_->next();
+      parser_.next();
     }
     return true;
   }
 
   // Stops early without a failure when the final answer is there before all is sent.
-  void send(std::string data, Body& body) {
+  void send(const std::string& head, Body& body) {
     const bool chunked = !body.length();
     std::uint64_t left = body.length().value_or(0);
-    if (!body.isStream() && left <= kJoinBytes) {
-      data += body.bytes();
-      sentAll_ = write(data);
+    if (!body.isStream() && left > 0 && left <= kJoinBytes) {
+      sentAll_ = write(head + body.bytes());
       return;
     }
-    if (!write(data)) return;
+    if (!write(head)) return;
     if (!body.isStream()) {
       sentAll_ = write(body.bytes());
       return;
     }
-    std::array<char, kReadBytes> buffer{};
+    std::array<char, kReadBytes> buffer;
+    std::string data;
     while (const std::size_t count = body.read(buffer.data(), buffer.size())) {
       const std::string_view piece{buffer.data(), count};
       if (chunked) {
@@ -289,7 +359,7 @@ class Exchange {
       }
       // A peer that answers instead of reading on has decided; waiting for it would be a deadlock.
       if ((events & wanted) == 0) {
-        if (!receiveDuringSend() || parser_->headComplete()) return false;
+        if (!receiveDuringSend() || parser_.headComplete()) return false;
       }
     }
     return true;
@@ -314,10 +384,10 @@ class Exchange {
 
   std::unique_ptr<Connection> connection_;
   std::weak_ptr<Pool> pool_;
-  PoolKey key_;
+  std::shared_ptr<Origin> origin_;
   std::chrono::milliseconds idleTimeout_;
   Deadline deadline_;
-  std::unique_ptr<MessageParser> parser_;
+  MessageParser parser_{MessageParser::Kind::Response};
   Failure failure_;
   int interim_ = 0;
   bool sent_ = false;
@@ -400,26 +470,26 @@ class PooledTransport::Impl {
         proxies_(options_.httpProxy, options_.httpsProxy, options_.noProxy),
         pool_(std::make_shared<Pool>(options_.maxIdlePerOrigin, options_.idleLifetime)) {}
 
-  ClientResponse send(ClientRequest request) {
+  ClientResponse exchange(ClientRequest& request) {
     const detail::ForwardProxy* proxy = proxies_.find(request.url);
     const bool inflate = request.method != "HEAD" && !request.headers.has("Accept-Encoding") &&
                          !request.headers.has("Range");
     const std::string head = makeHead(request, proxy, inflate);
-    PoolKey key{
-        request.url.isSecure(), request.url.host(), request.url.port(), {}, proxy != nullptr};
-    if (key.secure) key.trust = request.trust;
-    // A connection that was not judged serves nobody who is to be judged.
-    key.trust.anyAddress = request.trust.anyAddress;
+    const PoolKey key{request.url.host(), request.url.port(), request.url.isSecure(),
+                      proxy != nullptr, &request.trust};
+    std::shared_ptr<Origin> origin = pool_->find(key);
 
-    for (bool fresh = false;;) {
-      std::unique_ptr<Connection> connection = fresh ? nullptr : pool_->take(key);
+    const bool forOnce = request.body.isStream() || !isIdempotent(request.method);
+    for (bool fresh = origin == nullptr;;) {
+      std::unique_ptr<Connection> connection = fresh ? nullptr : pool_->take(*origin, forOnce);
       const bool reused = connection != nullptr;
       if (!connection) {
         connection = std::make_unique<Connection>();
         Failure failure = connect(*connection, request, proxy);
         if (failure.kind != TransportFailure::None) return failed(std::move(failure));
+        if (!origin) origin = std::make_shared<Origin>(key);
       }
-      auto exchange = std::make_unique<Exchange>(std::move(connection), pool_, key,
+      auto exchange = std::make_unique<Exchange>(std::move(connection), pool_, origin,
                                                  options_.idleTimeout, request.deadline);
       if (exchange->run(request.method, head, request.body)) {
         return makeResponse(std::move(exchange), inflate);
@@ -447,23 +517,27 @@ class PooledTransport::Impl {
       throw Error(ErrorCode::InvalidArgument, "the request method cannot be sent");
     }
     const bool absolute = proxy != nullptr && !request.url.isSecure();
-    std::string head = request.method + " ";
-    if (absolute) head += "http://" + request.url.authority();
-    head += request.url.requestTarget() + " HTTP/1.1\r\nHost: " + request.url.authority() + "\r\n";
+    const std::string authority = request.url.authority();
+    std::string head;
+    head.reserve(kHeadBytes);
+    head.append(request.method).append(" ");
+    if (absolute) head.append("http://").append(authority);
+    head.append(request.url.requestTarget()).append(" HTTP/1.1\r\nHost: ").append(authority);
+    head.append("\r\n");
     if (absolute && !proxy->authorization.empty()) {
-      head += "Proxy-Authorization: " + proxy->authorization + "\r\n";
+      head.append("Proxy-Authorization: ").append(proxy->authorization).append("\r\n");
     }
     for (const auto& [name, value] : request.headers) {
       if (!isTransportField(name)) head.append(name).append(": ").append(value).append("\r\n");
     }
-    if (acceptGzip) head += "Accept-Encoding: gzip\r\n";
+    if (acceptGzip) head.append("Accept-Encoding: gzip\r\n");
     const auto length = request.body.length();
     if (!length) {
-      head += "Transfer-Encoding: chunked\r\n";
+      head.append("Transfer-Encoding: chunked\r\n");
     } else if (*length > 0 || hasExpectedBody(request.method)) {
-      head += "Content-Length: " + std::to_string(*length) + "\r\n";
+      head.append("Content-Length: ").append(std::to_string(*length)).append("\r\n");
     }
-    return head + "\r\n";
+    return head.append("\r\n");
   }
 
   Failure connect(Connection& connection, const ClientRequest& request,
@@ -589,8 +663,8 @@ PooledTransport::PooledTransport(PooledTransportOptions options)
 
 PooledTransport::~PooledTransport() = default;
 
-ClientResponse PooledTransport::send(ClientRequest request) {
-  return impl_->send(std::move(request));
+ClientResponse PooledTransport::exchange(ClientRequest& request) {
+  return impl_->exchange(request);
 }
 
 std::size_t PooledTransport::idleConnections() const { return impl_->idleConnections(); }

@@ -143,7 +143,14 @@ ForwardResult Forwarder::forward(ForwardRequest request) {
   const bool renewable = token.ok() && tokens_.schemes().of(token.record).isRenewable(token.record);
   const bool replayable = renewable && makeReplayable(request.body, options_.replayLimitBytes);
 
-  const auto send = [&](http::Body body) {
+  http::ClientRequest outgoing{.method = std::move(request.method),
+                               .url = std::move(request.url),
+                               .headers = std::move(request.headers),
+                               .body = std::move(request.body),
+                               .trust = {.skipVerification = request.endpoint.skipSslValidation,
+                                         .caCertificatePem = request.endpoint.caCertificate},
+                               .deadline = request.deadline};
+  const auto send = [&] {
     std::string refusal;
     auto call = breaker_ ? breaker_->tryBegin(request.endpoint.id, refusal) : std::nullopt;
     if (breaker_ && !call) {
@@ -151,20 +158,15 @@ ForwardResult Forwarder::forward(ForwardRequest request) {
       result.reason = refusal;
       return;
     }
-    http::ClientRequest outgoing{.method = request.method,
-                             .url = request.url,
-                             .headers = request.headers,
-                             .body = std::move(body),
-                             .trust = {.skipVerification = request.endpoint.skipSslValidation,
-                                       .caCertificatePem = request.endpoint.caCertificate,
-                                       .identity = credential.clientIdentity},
-                             .deadline = request.deadline};
+    outgoing.trust.identity = credential.clientIdentity;
     if (!credential.authorization.empty()) {
       outgoing.headers.set("Authorization", credential.authorization);
+    } else if (token.ok()) {
+      outgoing.headers.remove("Authorization");
     }
     const bool inMemory = !outgoing.body.isStream();
     try {
-      result.response = http::followRedirects(transport_, std::move(outgoing));
+      result.response = http::followRedirects(transport_, outgoing);
     } catch (const Error& error) {
       // With a stream it may be the browser's fault, which is not for this call to judge.
       if (!inMemory || error.code() != ErrorCode::InvalidArgument) throw;
@@ -192,7 +194,7 @@ ForwardResult Forwarder::forward(ForwardRequest request) {
     }
   };
 
-  send(replayable ? http::Body{request.body.bytes()} : std::move(request.body));
+  send();
   if (result.status != ForwardStatus::Answered || result.response.status != 401 || !replayable) {
     return result;
   }
@@ -208,7 +210,7 @@ ForwardResult Forwarder::forward(ForwardRequest request) {
     tokenFailure(token);
     return result;
   }
-  send(std::move(request.body));
+  send();
   if (result.status == ForwardStatus::Answered && result.response.status == 401) {
     drain(result.response.body);
     result.status = ForwardStatus::TokenFailed;

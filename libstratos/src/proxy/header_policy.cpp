@@ -35,8 +35,10 @@ bool listed(const std::array<std::string_view, N>& names, std::string_view name)
 bool isInert(std::string_view contentType) {
   // A browser takes the last type of a list (Fetch, "extract a MIME type").
   if (contentType.find(',') != std::string_view::npos) return false;
-  const std::string type = toLower(trim(contentType.substr(0, contentType.find(';'))));
-  if (type == "application/json" || type.ends_with("+json") || type == "text/plain" ||
+  const std::string_view raw = trim(contentType.substr(0, contentType.find(';')));
+  if (equalsIgnoreCase(raw, "application/json")) return true;
+  const std::string type = toLower(raw);
+  if (type.ends_with("+json") || type == "text/plain" ||
       type == "application/octet-stream" || type == "application/gzip" ||
       type == "application/zip" || type == "application/x-yaml" || type == "text/csv" ||
       type == "application/pdf") {
@@ -74,7 +76,7 @@ http::Headers responseHeaders(const http::Headers& fromEndpoint, const Url& endp
     }
   }
   if (const auto type = fromEndpoint.find("content-type")) {
-    headers.set("Content-Type", isInert(*type) ? std::string{*type} : "text/plain; charset=UTF-8");
+    headers.set("Content-Type", isInert(*type) ? *type : "text/plain; charset=UTF-8");
   }
   headers.set("X-Content-Type-Options", "nosniff");
   headers.set("Content-Security-Policy", "sandbox");

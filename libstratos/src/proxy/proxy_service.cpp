@@ -117,7 +117,8 @@ class ProxyService::Impl {
     }
     const std::string_view apiHost = request.headers.get("x-cap-api-host");
     if (passthrough && !longRunning) {
-      return passThrough(request, caller, endpoints.front(), apiHost, /*withoutToken=*/false);
+      return passThrough(request, caller, std::move(endpoints.front()), apiHost,
+                         /*withoutToken=*/false);
     }
 
     const std::size_t share = options_.fanOutTotalLimitBytes / endpoints.size();
@@ -147,7 +148,7 @@ class ProxyService::Impl {
   Response single(Request& request, const endpoint::Caller& caller) {
     auto record = registry_.findVisible(caller, EndpointId{request.pathParam("uuid")});
     if (!record) return Response::text(400, kUnknownEndpoint);
-    return passThrough(request, caller, *record, {}, isOn(request, "x-cap-no-token"));
+    return passThrough(request, caller, std::move(*record), {}, isOn(request, "x-cap-no-token"));
   }
 
  private:
@@ -185,11 +186,11 @@ class ProxyService::Impl {
   }
 
   Response passThrough(Request& request, const endpoint::Caller& caller,
-                       const store::EndpointRecord& endpoint, std::string_view apiHost,
+                       store::EndpointRecord endpoint, std::string_view apiHost,
                        bool withoutToken) {
     auto url = targetOf(endpoint, request, apiHost);
     if (!url) return badPath();
-    ForwardRequest call = makeCall(endpoint, std::move(*url), request, caller.user,
+    ForwardRequest call = makeCall(std::move(endpoint), std::move(*url), request, caller.user,
                                    std::move(request.body), isOn(request, "x-cap-long-running"));
     call.withoutToken = withoutToken;
     const Url target = call.url;

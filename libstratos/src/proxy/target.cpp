@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
 #include "stratos/base/encoding.hpp"
 
@@ -53,23 +52,26 @@ std::string_view takeSegment(std::string_view& path) noexcept {
 
 std::optional<std::string> joinPath(std::string_view basePath, std::string_view rawRest) {
   if (hasForbiddenByte(rawRest)) return std::nullopt;
-  std::vector<std::string> segments;
-  for (auto& segment : split(rawRest, '/')) {
+  while (!basePath.empty() && basePath.back() == '/') basePath.remove_suffix(1);
+  std::string path;
+  path.reserve(basePath.size() + 1 + rawRest.size());
+  path.append(basePath);
+  while (!rawRest.empty()) {
+    const auto slash = rawRest.find('/');
+    const std::string_view segment = rawRest.substr(0, slash);
+    rawRest.remove_prefix(slash == std::string_view::npos ? rawRest.size() : slash + 1);
     if (segment.empty()) continue;
     const auto decoded = percentDecode(segment);
     if (!decoded) return std::nullopt;  // Where a broken escape leads is anybody's guess.
     if (*decoded == ".") continue;
     if (*decoded == "..") {
-      if (segments.empty()) return std::nullopt;
-      segments.pop_back();
+      if (path.size() == basePath.size()) return std::nullopt;
+      path.resize(path.rfind('/'));
       continue;
     }
     if (climbs(*decoded) || hasControls(*decoded) || !isValidUtf8(*decoded)) return std::nullopt;
-    segments.push_back(std::move(segment));
+    path.append("/").append(segment);
   }
-  while (!basePath.empty() && basePath.back() == '/') basePath.remove_suffix(1);
-  std::string path{basePath};
-  for (const auto& segment : segments) path.append("/").append(segment);
   return path;
 }
 

@@ -119,6 +119,69 @@ TEST_F(EventLoopTest, AWaitEndsWithItsDeadline) {
   });
 }
 
+TEST_F(EventLoopTest, TellsWhatHappenedBetweenTwoWaits) {
+  const SocketPair pair;
+  inFiber([&] {
+    const Waitable file = Waitable::numbered(pair.here());
+    pair.send("x");
+    EXPECT_NE(awaitReady(file, POLLIN, Deadline::never()) & POLLIN, 0);
+    char byte = 0;
+    EXPECT_EQ(::recv(pair.here(), &byte, 1, 0), 1);
+    EXPECT_FALSE(Waiter::current()->mayHaveInput(file));
+    EXPECT_EQ(awaitReady(file, POLLIN, Deadline::after(milliseconds{5})), 0);
+    pair.send("y");
+    // Another wait lets the loop hear of it while nobody waits for this file.
+    const SocketPair other;
+    EXPECT_EQ(awaitReady(other.here(), POLLIN, Deadline::after(milliseconds{5})), 0);
+    EXPECT_TRUE(Waiter::current()->mayHaveInput(file));
+    EXPECT_NE(awaitReady(file, POLLIN, Deadline::never()) & POLLIN, 0);
+  });
+}
+
+TEST_F(EventLoopTest, ForgetsNoInputWhileAFlowWaitsForRoom) {
+  const SocketPair pair;
+  inFiber([&] {
+    const Waitable file = Waitable::numbered(pair.here());
+    pair.send("x");
+    EXPECT_NE(awaitReady(file, POLLOUT, Deadline::never()) & POLLOUT, 0);
+    EXPECT_NE(awaitReady(file, POLLIN, Deadline::never()) & POLLIN, 0);
+  });
+}
+
+TEST_F(EventLoopTest, KnowsANewFileUnderAnOldDescriptor) {
+  inFiber([] {
+    for (int i = 0; i < 3; ++i) {
+      const SocketPair pair;
+      const Waitable file = Waitable::numbered(pair.here());
+      EXPECT_TRUE(Waiter::current()->mayHaveInput(file));
+      EXPECT_EQ(awaitReady(file, POLLIN, Deadline::after(milliseconds{2})), 0);
+      pair.send("x");
+      EXPECT_NE(awaitReady(file, POLLIN, Deadline::never()) & POLLIN, 0);
+    }
+    // Without a number, and with one again.
+    const SocketPair pair;
+    EXPECT_NE(awaitReady(pair.here(), POLLOUT, Deadline::never()) & POLLOUT, 0);
+    const Waitable file = Waitable::numbered(pair.here());
+    EXPECT_EQ(awaitReady(file, POLLIN, Deadline::after(milliseconds{2})), 0);
+    EXPECT_EQ(awaitReady(pair.here(), POLLIN, Deadline::after(milliseconds{2})), 0);
+    pair.send("x");
+    EXPECT_NE(awaitReady(file, POLLIN, Deadline::never()) & POLLIN, 0);
+  });
+}
+
+TEST_F(EventLoopTest, EndsWaitsForBrokenNumberedFiles) {
+  inFiber([] {
+    SocketPair pair;
+    const Waitable file = Waitable::numbered(pair.here());
+    EXPECT_NE(awaitReady(file, POLLOUT, Deadline::never()), 0);
+    ::shutdown(pair.there(), SHUT_RDWR);
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_NE(awaitReady(file, POLLIN, Deadline::never()) & POLLHUP, 0);
+    }
+    EXPECT_TRUE(Waiter::current()->mayHaveInput(file));
+  });
+}
+
 TEST_F(EventLoopTest, EndsWaitsForBrokenDescriptors) {
   inFiber([] {
     SocketPair pair;

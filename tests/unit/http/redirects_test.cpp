@@ -13,8 +13,10 @@ class ScriptedTransport final : public Transport {
   explicit ScriptedTransport(std::vector<std::pair<int, std::string>> script)
       : script_(std::move(script)) {}
 
-  ClientResponse send(ClientRequest request) override {
-    seen.push_back(request.method + " " + request.url.str() + " " + request.body.readAll(100) +
+  ClientResponse exchange(ClientRequest& request) override {
+    const std::string body =
+        request.body.isStream() ? request.body.readAll(100) : request.body.bytes();
+    seen.push_back(request.method + " " + request.url.str() + " " + body +
                    (request.headers.has("Authorization") ? " auth" : "") +
                    (request.trust.identity.empty() ? "" : " certificate"));
     const std::size_t at = seen.size() - 1;

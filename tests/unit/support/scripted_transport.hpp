@@ -43,7 +43,7 @@ class ScriptedTransport final : public http::Transport {
     script_ = std::move(script);
   }
 
-  [[nodiscard]] http::ClientResponse send(http::ClientRequest request) override {
+  [[nodiscard]] http::ClientResponse exchange(http::ClientRequest& request) override {
     SentRequest sent{.method = request.method,
                      .url = request.url.str(),
                      .headers = request.headers,
@@ -51,7 +51,8 @@ class ScriptedTransport final : public http::Transport {
                      .streamed = request.body.isStream(),
                      .trust = request.trust,
                      .deadline = request.deadline};
-    sent.body = request.body.readAll(64 * 1024 * 1024);
+    sent.body = request.body.isStream() ? request.body.readAll(64 * 1024 * 1024)
+                                        : request.body.bytes();
     Script script;
     {
       const MutexLock lock(mutex_);

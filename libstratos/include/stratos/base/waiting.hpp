@@ -1,6 +1,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <optional>
@@ -17,6 +18,24 @@ namespace stratos {
 /// What awaitReady() returns when nobody wants the outcome any more; no event of poll(2).
 inline constexpr short kWaitCancelled = 0x4000;
 
+/// What flows wait for: an open file, by its descriptor. A number that no other file of this process
+/// has had lets an event loop watch it from one wait to the next, which saves a system call for
+/// each; without one it is looked up anew every time.
+class STRATOS_EXPORT Waitable {
+ public:
+  // NOLINTNEXTLINE(google-explicit-constructor): most files are waited for once.
+  Waitable(int descriptor) noexcept : descriptor_(descriptor) {}
+  /// With a new number. Make another one when the descriptor becomes that of another file.
+  [[nodiscard]] static Waitable numbered(int descriptor) noexcept;
+
+  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }  ///< Zero for none.
+
+ private:
+  int descriptor_;
+  std::uint64_t number_ = 0;
+};
+
 /// A flow of control that is not a thread: it shares its thread with others and must let go of it
 /// whenever it waits. Library code that may wait asks the functions below, which work the same on a
 /// plain thread, and never holds a lock meanwhile.
@@ -28,7 +47,13 @@ class STRATOS_EXPORT Waiter {
   [[nodiscard]] static Waiter* current() noexcept;
 
   /// See stratos::awaitReady().
-  [[nodiscard]] virtual short awaitReady(int descriptor, short events, Deadline deadline) = 0;
+  [[nodiscard]] virtual short awaitReady(const Waitable& file, short events,
+                                         Deadline deadline) = 0;
+  /// Whether the file may have become readable, or have been closed by its peer, since it was last
+  /// waited for. False only where the loop of this flow watches it and has heard nothing.
+  [[nodiscard]] virtual bool mayHaveInput(const Waitable& file) const noexcept = 0;
+  /// Tells the event loops of this process apart.
+  [[nodiscard]] virtual const void* loop() const noexcept = 0;
   /// What work blocks on. The network may let it wait for long, the database of the program is
   /// near.
   enum class BlocksOn { Database, Network };
@@ -52,10 +77,11 @@ class STRATOS_EXPORT Waiter {
   static void setCurrent(Waiter* waiter) noexcept;
 };
 
-/// Waits until `descriptor` has one of `events` of poll(2), or an error, and returns what it has; 0
-/// when the deadline has passed; kWaitCancelled when the calling flow was cancelled. May return
-/// early. One wait per descriptor at a time.
-[[nodiscard]] STRATOS_EXPORT short awaitReady(int descriptor, short events, Deadline deadline);
+/// Waits until `file` has one of `events` of poll(2), or an error, and returns what it has; 0 when
+/// the deadline has passed; kWaitCancelled when the calling flow was cancelled. May return early.
+/// One wait per file at a time.
+[[nodiscard]] STRATOS_EXPORT short awaitReady(const Waitable& file, short events,
+                                              Deadline deadline);
 
 /// Lets the other flows of this thread run, and whoever waits for an event that has come. For work
 /// that may go on for long without ever having to wait. On a plain thread it does nothing.

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <any>
+#include <forward_list>
 #include <map>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "stratos/base/export.hpp"
 #include "stratos/http/body.hpp"
@@ -34,12 +36,20 @@ struct STRATOS_EXPORT Request {
   /// Keyed by type: at most one value of each.
   template <class T>
   void put(T value) {
-    context_[&kKey<T>] = std::move(value);
+    for (auto& [key, known] : context_) {
+      if (key == &kKey<T>) {
+        known = std::move(value);
+        return;
+      }
+    }
+    context_.emplace_front(&kKey<T>, std::move(value));
   }
   template <class T>
   [[nodiscard]] const T* find() const noexcept {
-    const auto it = context_.find(&kKey<T>);
-    return it == context_.end() ? nullptr : std::any_cast<T>(&it->second);
+    for (const auto& [key, known] : context_) {
+      if (key == &kKey<T>) return std::any_cast<T>(&known);
+    }
+    return nullptr;
   }
 
   /// The client's address as far as it can be trusted: the proxy's word or the TCP peer.
@@ -58,7 +68,8 @@ struct STRATOS_EXPORT Request {
  private:
   template <class T>
   static inline const char kKey = 0;
-  std::map<const void*, std::any> context_;
+  /// What find() gives stays where it is.
+  std::forward_list<std::pair<const void*, std::any>> context_;
 };
 
 /// A response as a Handler gives it. Framing fields (Content-Length, Transfer-Encoding, Connection)

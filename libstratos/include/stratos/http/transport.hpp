@@ -86,9 +86,12 @@ struct STRATOS_EXPORT ClientResponse {
 class STRATOS_EXPORT Transport {
  public:
   virtual ~Transport() = default;
-  /// Sends one request and returns when the head of the final answer is there. Never throws for
+  /// Sends one request and returns when the head of the final answer is there. Reads a
+  /// streamed body and leaves all else as it is, so that it can be sent again. Never throws for
   /// what the peer does; throws Error(InvalidArgument) for a request that cannot be sent.
-  [[nodiscard]] virtual ClientResponse send(ClientRequest request) = 0;
+  [[nodiscard]] virtual ClientResponse exchange(ClientRequest& request) = 0;
+  /// The same for a request that is not needed any more.
+  [[nodiscard]] ClientResponse send(ClientRequest request) { return exchange(request); }
 };
 
 struct PooledTransportOptions {
@@ -120,7 +123,7 @@ class STRATOS_EXPORT PooledTransport final : public Transport {
   explicit PooledTransport(PooledTransportOptions options = {});
   ~PooledTransport() override;
 
-  [[nodiscard]] ClientResponse send(ClientRequest request) override;
+  [[nodiscard]] ClientResponse exchange(ClientRequest& request) override;
 
   /// Idle connections at this moment, for tests and metrics.
   [[nodiscard]] std::size_t idleConnections() const;
@@ -132,11 +135,16 @@ class STRATOS_EXPORT PooledTransport final : public Transport {
   std::unique_ptr<Impl> impl_;
 };
 
-/// send() plus up to `limit` redirects (RFC 9110 section 15.4): 301, 302 and 303 turn other methods
+/// exchange() plus up to `limit` redirects (RFC 9110 section 15.4): 301, 302 and 303 turn other methods
 /// than GET and HEAD into GET, 307 and 308 repeat the request if its body is in memory.
 /// Authorization and Cookie are dropped when the host, the port or the scheme changes; https never
 /// leads to http. What another host's address is, is always judged.
 [[nodiscard]] STRATOS_EXPORT ClientResponse followRedirects(Transport& transport,
-                                                            ClientRequest request, int limit = 10);
+                                                            ClientRequest& request, int limit = 10);
+/// The same for a request that is not needed any more.
+[[nodiscard]] inline ClientResponse followRedirects(Transport& transport, ClientRequest&& request,
+                                                    int limit = 10) {
+  return followRedirects(transport, request, limit);
+}
 
 }  // namespace stratos::http
