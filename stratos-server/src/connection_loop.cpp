@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <utility>
 
@@ -31,14 +30,6 @@ constexpr std::uint32_t kGone = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 constexpr std::string_view kTooMany =
     "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
     "Connection: close\r\n\r\n";
-
-// A client that has gone must be an error of the write, not a signal to the process.
-void blockSigpipe() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
 
 std::string addressOf(const sockaddr_storage& address, socklen_t length) {
   const Poco::Net::SocketAddress peer(reinterpret_cast<const sockaddr*>(&address), length);
@@ -74,7 +65,7 @@ ServerShared::ServerShared(http::Handler& requestHandler, LogSink& logSink,
 class ConnectionLoop::Connection final : public engine::Watch,
                                          public std::enable_shared_from_this<Connection> {
  public:
-  enum class Holder { Loop, Fiber, Worker };
+  enum class Holder { Loop, Fiber };
 
   Connection(ConnectionLoop& owner, std::uint64_t number, ClientStream stream, std::string peer,
              const HttpServerOptions& options)
@@ -89,6 +80,7 @@ class ConnectionLoop::Connection final : public engine::Watch,
   HttpExchange exchange;  ///< Belongs to `holder`.
   Holder holder = Holder::Loop;
   engine::FiberId fiber;
+  bool onWorker = false;  ///< The request's handler may block.
   bool answering = false;
   bool answeredOnce = false;
   bool inHead = false;  ///< `expiresAt` is the deadline of the current head.
@@ -114,7 +106,10 @@ class ConnectionLoop::Entrance final : public engine::Watch {
 };
 
 ConnectionLoop::ConnectionLoop(ServerShared& shared)
-    : shared_(shared), loop_(*shared.blocking, {.network = shared.network.get()}) {}
+    : shared_(shared),
+      onWorker_(shared.handler),
+      loop_(*shared.blocking,
+            {.network = shared.network.get(), .anything = shared.workers.get()}) {}
 
 ConnectionLoop::~ConnectionLoop() { join(); }
 
@@ -253,10 +248,9 @@ void ConnectionLoop::onEvents(ConnectionPtr connection, std::uint32_t events) {
     case Connection::Holder::Fiber:
       if (!connection->clientGone) return;
       connection->exchange.cancel();
+      // Whoever has only closed the sending side may be waiting for what a worker is making.
+      if (connection->onWorker && (events & (EPOLLHUP | EPOLLERR)) == 0) return;
       loop_.cancel(connection->fiber);
-      return;
-    case Connection::Holder::Worker:
-      if (connection->clientGone) connection->exchange.cancel();
       return;
   }
 }
@@ -289,11 +283,9 @@ ConnectionLoop::Next ConnectionLoop::advance(const ConnectionPtr& connection) {
     return Next::Nothing;
   }
   beginAnswer(*connection);
-  if (shared_.options.mostlyWaits != nullptr && shared_.options.mostlyWaits(exchange.target())) {
-    return Next::Answer;
-  }
-  handOver(connection);
-  return Next::Nothing;
+  connection->onWorker =
+      shared_.options.mostlyWaits == nullptr || !shared_.options.mostlyWaits(exchange.target());
+  return Next::Answer;
 }
 
 void ConnectionLoop::runFiber(const ConnectionPtr& connection, Next next) {
@@ -306,7 +298,7 @@ void ConnectionLoop::runFiber(const ConnectionPtr& connection, Next next) {
     connection->fiber = fiber;
     if (connection->clientGone && connection->holder == Connection::Holder::Fiber) {
       connection->exchange.cancel();
-      loop_.cancel(fiber);
+      if (!connection->onWorker) loop_.cancel(fiber);
     }
   } catch (const Error& e) {
     log(shared_.log, LogLevel::Error, "a request cannot be answered", {{"reason", e.what()}});
@@ -319,7 +311,8 @@ void ConnectionLoop::serve(ConnectionPtr connection, Next next) {
   HttpExchange& exchange = connection->exchange;
   try {
     while (next == Next::Answer) {
-      const bool keep = exchange.answer(shared_.handler, shared_.log, shared_.stopping);
+      http::Handler& handler = connection->onWorker ? onWorker_ : shared_.handler;
+      const bool keep = exchange.answer(handler, shared_.log, shared_.stopping);
       endAnswer(*connection);
       if (!keep || connection->clientGone) break;
       next = advance(connection);
@@ -332,32 +325,6 @@ void ConnectionLoop::serve(ConnectionPtr connection, Next next) {
   } catch (const std::exception& e) {
     log(shared_.log, LogLevel::Debug, "a connection ended", {{"reason", e.what()}});
   }
-  endAnswer(*connection);
-  remove(*connection);
-}
-
-void ConnectionLoop::handOver(const ConnectionPtr& connection) {
-  connection->holder = Connection::Holder::Worker;
-  if (connection->clientGone) connection->exchange.cancel();
-  const bool queued = shared_.workers->trySubmit([this, connection]() noexcept {
-    blockSigpipe();
-    bool keep = false;
-    try {
-      keep = connection->exchange.answer(shared_.handler, shared_.log, shared_.stopping);
-    } catch (const std::exception& e) {
-      log(shared_.log, LogLevel::Debug, "a connection ended", {{"reason", e.what()}});
-    }
-    loop_.post([this, connection, keep] {
-      endAnswer(*connection);
-      if (keep && !connection->clientGone) {
-        connection->holder = Connection::Holder::Loop;
-        proceed(connection);
-      } else {
-        remove(*connection);
-      }
-    });
-  });
-  if (queued) return;
   endAnswer(*connection);
   remove(*connection);
 }

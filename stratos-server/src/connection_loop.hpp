@@ -19,6 +19,7 @@
 #include "stratos/base/annotations.hpp"
 #include "stratos/base/worker_pool.hpp"
 #include "stratos/engine/event_loop.hpp"
+#include "worker_handler.hpp"
 
 namespace stratos::server {
 
@@ -45,7 +46,7 @@ struct ServerShared {
   Mutex mutex;
   std::condition_variable_any changed;  ///< Some connections have ended.
 
-  /// Answer requests. Null once the server dies.
+  /// Run handlers that may block.
   std::unique_ptr<WorkerPool> workers;
   /// Do what fibers must not wait for; what waits for the network apart from the rest.
   std::unique_ptr<WorkerPool> blocking;
@@ -53,8 +54,7 @@ struct ServerShared {
 };
 
 /// One thread that accepts connections and owns them: idle ones, ones in their TLS handshake, ones
-/// whose head is incomplete. A request is answered on a fiber here or by a worker, which holds the
-/// connection meanwhile.
+/// whose head is incomplete. Requests are answered on fibers, which hold the connection meanwhile.
 ///
 /// Thread safety: all members may be called from any thread; start() and join() once.
 class ConnectionLoop {
@@ -81,7 +81,7 @@ class ConnectionLoop {
   using ConnectionPtr = std::shared_ptr<Connection>;
   /// What is to be done with a connection.
   enum class Next {
-    Nothing,  ///< Somebody else has it, or it is gone.
+    Nothing,  ///< More has to come, or it is gone.
     Answer,   ///< On a fiber.
     Refuse,   ///< On a fiber, too.
   };
@@ -97,7 +97,6 @@ class ConnectionLoop {
   [[nodiscard]] Next advance(const ConnectionPtr& connection);
   void serve(ConnectionPtr connection, Next next);
   void runFiber(const ConnectionPtr& connection, Next next);
-  void handOver(const ConnectionPtr& connection);
   void beginAnswer(Connection& connection);
   void endAnswer(Connection& connection);
   void rest(Connection& connection);
@@ -106,6 +105,7 @@ class ConnectionLoop {
   void tick();
 
   ServerShared& shared_;
+  WorkerHandler onWorker_;
   engine::EventLoop loop_;
   std::thread thread_;
   // Of the loop's thread.

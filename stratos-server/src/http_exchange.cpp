@@ -11,6 +11,7 @@
 #include "stratos/base/clock.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
+#include "stratos/base/waiting.hpp"
 #include "stratos/http/cookie.hpp"
 
 namespace stratos::server {
@@ -71,6 +72,11 @@ const std::string& now() {
 struct HttpExchange::BodyLink {
   std::mutex mutex;
   HttpExchange* exchange = nullptr;
+
+  void cut() {
+    const std::lock_guard lock(mutex);
+    exchange = nullptr;
+  }
 };
 
 class HttpExchange::RequestBody final : public http::BodySource {
@@ -82,8 +88,7 @@ class HttpExchange::RequestBody final : public http::BodySource {
     if (link_->exchange == nullptr) {
       throw Error(ErrorCode::Cancelled, "The request of this body has been answered");
     }
-    return link_->exchange->readBody(buffer, capacity,
-                                     Deadline::after(link_->exchange->limits_.bodyIdleTimeout));
+    return link_->exchange->readBody(buffer, capacity, link_->exchange->bodyDeadline());
   }
 
  private:
@@ -148,7 +153,16 @@ bool HttpExchange::answer(http::Handler& handler, LogSink& log, const std::atomi
   bodyOffset_ = 0;
 
   std::shared_ptr<BodyLink> link;
+  // However this ends.
+  struct Cut {
+    std::shared_ptr<BodyLink>& link;
+    ~Cut() {
+      if (link) link->cut();
+    }
+  } const cut{link};
   if (parser_.hasBody()) {
+    bodyBegan_ = std::chrono::steady_clock::now();
+    bodyReceived_ = 0;
     link = std::make_shared<BodyLink>();
     link->exchange = this;
     request.body = http::Body(std::make_unique<RequestBody>(link), parser_.contentLength());
@@ -168,10 +182,7 @@ bool HttpExchange::answer(http::Handler& handler, LogSink& log, const std::atomi
     if (stopping) keep = false;
     writeResponse(request, response, log, keep);
   }
-  if (link) {
-    const std::lock_guard lock(link->mutex);
-    link->exchange = nullptr;
-  }
+  if (link) link->cut();
   if (!parser_.messageComplete()) keep = keep && drainBody();
   if (!keep) {
     const bool unread = !parser_.messageComplete() || hasInput();
@@ -197,6 +208,15 @@ void HttpExchange::refuse(int status) noexcept {
   }
 }
 
+Deadline HttpExchange::bodyDeadline() const {
+  const Deadline idle = Deadline::after(limits_.bodyIdleTimeout);
+  if (Waiter::current() != nullptr) return idle;
+  const std::chrono::milliseconds earned(1'000 * bodyReceived_ / limits_.minBodyBytesPerSecond);
+  const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - bodyBegan_);
+  return earliest(idle, Deadline::after(limits_.bodyIdleTimeout + earned - spent));
+}
+
 std::size_t HttpExchange::readBody(char* buffer, std::size_t capacity, Deadline deadline) {
   std::array<char, kReadBytes> received;
   while (bodyOffset_ == bodyBytes_.size()) {
@@ -210,6 +230,7 @@ std::size_t HttpExchange::readBody(char* buffer, std::size_t capacity, Deadline 
       if (count == 0) {
         throw Error(ErrorCode::Unavailable, "The client ended in the middle of its request");
       }
+      bodyReceived_ += count;
       input_.assign(received.data(), count);
     }
     input_.erase(0, parser_.feed(input_));

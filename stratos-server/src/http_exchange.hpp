@@ -18,6 +18,9 @@ namespace stratos::server {
 struct ExchangeLimits {
   /// Longest silence of a client that is sending a body or taking a response.
   std::chrono::milliseconds bodyIdleTimeout{30'000};
+  /// A body that a thread waits for has to come at this rate at least, once that time is over: it
+  /// is not held for whoever sends a byte now and then.
+  std::size_t minBodyBytesPerSecond = 4 * 1024;
   std::chrono::milliseconds writeIdleTimeout{30'000};
   /// How much of a body that the handler did not read is read for it, so that the connection can be
   /// kept.
@@ -71,6 +74,8 @@ class HttpExchange {
   class RequestBody;
   struct BodyLink;
 
+  /// How long a handler that reads the body may wait for its next piece.
+  [[nodiscard]] Deadline bodyDeadline() const;
   std::size_t readBody(char* buffer, std::size_t capacity, Deadline deadline);
   /// Reads what the handler left; false when that is too much, takes too long or is malformed.
   [[nodiscard]] bool drainBody();
@@ -88,6 +93,8 @@ class HttpExchange {
   std::string input_;      ///< Received and not yet parsed.
   std::string bodyBytes_;  ///< Parsed and not yet given to the handler.
   std::size_t bodyOffset_ = 0;
+  std::chrono::steady_clock::time_point bodyBegan_;
+  std::uint64_t bodyReceived_ = 0;
   bool continueExpected_ = false;
   int refusalStatus_ = 0;
   std::stop_source cancelled_;

@@ -86,9 +86,9 @@ class HttpServer::Impl {
 
   ~Impl() {
     static_cast<void>(stop(std::chrono::milliseconds{0}));
-    // Whoever may hand something to the loops ends first.
-    shared_.workers.reset();
     for (const auto& loop : loops_) loop->join();
+    // What these do last is to tell a loop, whose memory must be there.
+    shared_.workers.reset();
     shared_.blocking.reset();
     shared_.network.reset();
     loops_.clear();

@@ -37,10 +37,10 @@ struct HttpServerOptions {
   /// may use, 64 at most.
   std::size_t eventLoops = 0;
   /// Says of a request target whether its handler mostly waits for others, in ways that leave the
-  /// thread to others (stratos/base/waiting.hpp). Such requests run on fibers of the loops, as many
-  /// as there are connections. Null: none.
+  /// thread to others (stratos/base/waiting.hpp). The loops run such handlers themselves, as many as
+  /// there are connections. Null: none.
   bool (*mostlyWaits)(std::string_view target) = nullptr;
-  /// Further requests that are answered at the same time; each holds a thread, the rest waits.
+  /// Other handlers that run at the same time; each holds a thread while it runs, the rest waits.
   std::size_t workers = 64;
   /// Threads for what fibers cannot do without blocking: the database, and for as long as hosts out
   /// there make them wait, name resolution and renewal of tokens. Of the latter so many may queue.

@@ -33,7 +33,7 @@ std::string outcomeOf(MessageParser::Kind kind, std::string_view input, std::siz
     for (const auto& [name, value] : parser.headers()) {
       require(value.find_first_of(std::string_view{"\0\r\n", 3}) == std::string::npos,
               "a field is one line");
-      outcome += "\n" + name + ":" + value;
+      outcome.append("\n").append(name).append(":").append(value);
     }
     outcome += "\n" + body + "\n";
     if (!parser.keepAlive() || parser.isUpgrade()) return outcome + "end";

@@ -14,7 +14,7 @@ const std::size_t kOwnBytes = std::string().capacity();
 }  // namespace
 
 Secret::Secret(Secret&& other) noexcept : value_(std::move(other.value_)) {
-  if (value_.size() <= kOwnBytes) other.wipe();
+  if (value_.size() <= kOwnBytes) other.overwrite();
 }
 
 Secret& Secret::operator=(const Secret& other) {
@@ -26,7 +26,7 @@ Secret& Secret::operator=(Secret&& other) noexcept {
   if (this != &other) {
     wipe();
     value_ = std::move(other.value_);
-    if (value_.size() <= kOwnBytes) other.wipe();
+    if (value_.size() <= kOwnBytes) other.overwrite();
   }
   return *this;
 }
@@ -34,8 +34,12 @@ Secret& Secret::operator=(Secret&& other) noexcept {
 Secret::~Secret() { wipe(); }
 
 void Secret::wipe() noexcept {
-  // Whatever became empty was wiped then.
+  // Whatever became empty was overwritten then.
   if (value_.empty() && value_.capacity() == kOwnBytes) return;
+  overwrite();
+}
+
+void Secret::overwrite() noexcept {
   // Up to the capacity, so that what a longer former value left behind goes as well. Growing to the
   // capacity never allocates.
   value_.resize(value_.capacity());

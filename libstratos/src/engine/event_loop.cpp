@@ -161,6 +161,10 @@ void EventLoop::Impl::cancel(FiberId id) noexcept {
   if (id.fiber == nullptr || id.fiber->generation != id.generation) return;
   Fiber& fiber = *id.fiber;
   fiber.cancelled = true;
+  // They may end their flows while this goes on; what is started from now on sees it by itself.
+  const std::vector<FiberId> bound = std::exchange(fiber.bound, {});
+  for (const FiberId& other : bound) cancel(other);
+  if (fiber.generation != id.generation) return;
   if (fiber.state == Fiber::State::Awaiting || fiber.state == Fiber::State::Parked) {
     fiber.outcome = kWaitCancelled;
     resume(fiber);

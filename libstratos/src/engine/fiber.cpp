@@ -1,7 +1,6 @@
 #include "engine/fiber.hpp"
 
 #include <cerrno>
-#include <string>
 #include <utility>
 
 #include <cxxabi.h>
@@ -88,6 +87,7 @@ void Fiber::prepare(std::function<void()> body, std::size_t stackBytes) {
   body_ = std::move(body);
   ++generation;
   cancelled = false;
+  bound.clear();
   permit_ = false;
   state = State::Ready;
 }
@@ -202,7 +202,6 @@ void Fiber::yield() {
 }
 
 void Fiber::runBlocking(const std::function<void()>& work, BlocksOn what) {
-  const bool network = what == BlocksOn::Network;
   // What runs there must see this flow as it is now, and this flow the end of it: the pool's and
   // the loop's queues are the fences.
   const bool queued = loop_.blocking(what).trySubmit([this, &work] {
@@ -210,12 +209,19 @@ void Fiber::runBlocking(const std::function<void()>& work, BlocksOn what) {
     loop_.post([this] { loop_.resume(*this); });
   });
   if (!queued) {
-    throw Error(ErrorCode::Unavailable, std::string("Too many requests wait for the ") +
-                                            (network ? "network" : "database"));
+    throw Error(ErrorCode::Unavailable,
+                what == BlocksOn::Network    ? "Too many requests wait for the network"
+                : what == BlocksOn::Database ? "Too many requests wait for the database"
+                                             : "Too many requests wait for their turn");
   }
   suspend(State::Blocked);
 }
 
-void Fiber::start(std::function<void()> task) { static_cast<void>(loop_.spawn(std::move(task))); }
+void Fiber::start(std::function<void()> task, Bond bond) {
+  const FiberId id = loop_.spawn(std::move(task));
+  if (bond == Bond::None) return;
+  bound.push_back(id);
+  if (cancelled) id.fiber->cancelled = true;
+}
 
 }  // namespace stratos::engine

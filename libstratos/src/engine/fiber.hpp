@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include <boost/context/detail/fcontext.hpp>
 
@@ -53,7 +54,7 @@ class Fiber final : public Waiter {
   [[nodiscard]] bool mayHaveInput(const Waitable& file) const noexcept override;
   [[nodiscard]] const void* loop() const noexcept override { return &loop_; }
   void runBlocking(const std::function<void()>& work, BlocksOn what) override;
-  void start(std::function<void()> task) override;
+  void start(std::function<void()> task, Bond bond) override;
   [[nodiscard]] bool park(Deadline deadline) override;
   void unpark() noexcept override;
   void yield() override;
@@ -73,6 +74,7 @@ class Fiber final : public Waiter {
   Deadline::Steady::time_point armedFor = Deadline::Steady::time_point::max();
   int descriptor = -1;
   short outcome = 0;
+  std::vector<FiberId> bound;  ///< Cancelled with this one.
 
   [[nodiscard]] bool hasStack() const noexcept { return !stack_.empty(); }
 

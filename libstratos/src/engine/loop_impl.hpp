@@ -35,8 +35,10 @@ class EventLoop::Impl {
   // What fibers need.
   void resume(Fiber& fiber);
   [[nodiscard]] WorkerPool& blocking(Waiter::BlocksOn what) noexcept {
-    const bool apart = what == Waiter::BlocksOn::Network && options_.network != nullptr;
-    return apart ? *options_.network : blocking_;
+    WorkerPool* const apart = what == Waiter::BlocksOn::Network    ? options_.network
+                              : what == Waiter::BlocksOn::Anything ? options_.anything
+                                                                   : nullptr;
+    return apart != nullptr ? *apart : blocking_;
   }
   /// Has `fiber` resumed when the file has one of `events` of poll(2). What has happened on it
   /// already is returned instead.

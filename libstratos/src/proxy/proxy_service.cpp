@@ -1,10 +1,12 @@
 #include "stratos/proxy/proxy_service.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <exception>
 #include <map>
 
+#include "proxy/byte_budget.hpp"
 #include "stratos/base/annotations.hpp"
 #include "stratos/base/encoding.hpp"
 #include "stratos/base/error.hpp"
@@ -20,6 +22,10 @@ namespace {
 using http::Request;
 using http::Response;
 
+/// Checking and compacting this much JSON takes about a millisecond, for which nobody else on the
+/// thread would run.
+constexpr std::size_t kLongWorkBytes = 256 * 1024;
+
 constexpr const char* kUnknownEndpoint = "No match for that Endpoint";
 
 /// Control fields count only when they hold exactly this text.
@@ -30,6 +36,7 @@ bool isOn(const Request& request, std::string_view field) {
 /// An answer that was read to its end, so that it can outlive its connection.
 struct Collected {
   ForwardResult result;
+  std::optional<ByteBudget::Share> share;  ///< What `body` takes.
   std::string body;
   std::string broken;  ///< Why the body ended early, if it did.
 };
@@ -49,6 +56,47 @@ FanOutEntry entryOf(Collected&& collected) {
   if (!collected.broken.empty()) return FanOutEntry::brokenOff(collected.broken);
   return FanOutEntry::answered(collected.result.response.status, collected.result.response.reason,
                                std::move(collected.body));
+}
+
+/// Reads a body of up to `limit` bytes; empty when `share` cannot grow by so much. Throws as
+/// Body::readAll() does.
+std::optional<std::string> readWithin(http::Body& body, std::size_t limit,
+                                      ByteBudget::Share& share) {
+  if (!body.isStream()) {
+    if (!share.tryGrow(body.bytes().size())) return std::nullopt;
+    return body.readAll(limit);
+  }
+  std::string all;
+  std::array<char, 16 * 1024> piece;
+  while (const std::size_t count = body.read(piece.data(), piece.size())) {
+    if (count > limit - all.size()) throw Error(ErrorCode::InvalidArgument, "the body is too large");
+    if (!share.tryGrow(count)) return std::nullopt;
+    all.append(piece.data(), count);
+  }
+  return all;
+}
+
+/// Bytes that count against the budget until they are sent.
+class HeldBytes final : public http::BodySource {
+ public:
+  HeldBytes(std::string bytes, std::vector<ByteBudget::Share> shares)
+      : bytes_(std::move(bytes)), shares_(std::move(shares)) {}
+
+  std::size_t read(char* buffer, std::size_t capacity) override {
+    return bytes_.read(buffer, capacity);
+  }
+
+ private:
+  http::Body bytes_;
+  std::vector<ByteBudget::Share> shares_;
+};
+
+http::Body held(std::string bytes, std::vector<ByteBudget::Share> shares) {
+  // A small one is soon sent, in one piece with its head.
+  constexpr std::size_t kSmallBytes = 16 * 1024;
+  if (bytes.size() <= kSmallBytes) return http::Body(std::move(bytes));
+  const std::uint64_t length = bytes.size();
+  return http::Body(std::make_unique<HeldBytes>(std::move(bytes), std::move(shares)), length);
 }
 
 /// Result slots of calls that run side by side, and whoever waits for them.
@@ -87,7 +135,11 @@ class ProxyService::Impl {
  public:
   Impl(endpoint::EndpointRegistry& registry, Forwarder& forwarder, WorkerPool& workers,
        ProxyOptions options)
-      : registry_(registry), forwarder_(forwarder), workers_(workers), options_(options) {}
+      : registry_(registry),
+        forwarder_(forwarder),
+        workers_(workers),
+        options_(options),
+        budget_(options.fanOutBudgetBytes) {}
 
   Response list(Request& request, const endpoint::Caller& caller) {
     std::vector<store::EndpointRecord> endpoints;
@@ -137,12 +189,24 @@ class ProxyService::Impl {
     auto gathered = gather(std::move(calls), answerLimit, answerBy);
     if (passthrough) return answerLongRunning(std::move(gathered), target);
 
-    std::map<std::string, FanOutEntry> entries;
-    for (std::size_t i = 0; i < endpoints.size(); ++i) {
-      entries.emplace(endpoints[i].id.str(),
-                      gathered ? entryOf(std::move((*gathered)[i])) : FanOutEntry::stillRunning());
+    std::vector<ByteBudget::Share> shares;
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; gathered && i < endpoints.size(); ++i) {
+      bytes += (*gathered)[i].body.size();
+      if ((*gathered)[i].share) shares.push_back(std::move(*(*gathered)[i].share));
     }
-    return Response::json(200, fanOutBody(entries));
+    const auto compose = [&] {
+      std::map<std::string, FanOutEntry> entries;
+      for (std::size_t i = 0; i < endpoints.size(); ++i) {
+        entries.emplace(endpoints[i].id.str(), gathered ? entryOf(std::move((*gathered)[i]))
+                                                        : FanOutEntry::stillRunning());
+      }
+      return fanOutBody(entries);
+    };
+    Response response = Response::json(200, {});
+    response.body = held(bytes > kLongWorkBytes ? runBlocking(compose) : compose(),
+                         std::move(shares));
+    return response;
   }
 
   Response single(Request& request, const endpoint::Caller& caller) {
@@ -210,7 +274,7 @@ class ProxyService::Impl {
     return Response::text(500, result.reason);
   }
 
-  static Response answerLongRunning(std::optional<std::vector<Collected>> gathered,
+  Response answerLongRunning(std::optional<std::vector<Collected>> gathered,
                                     const Url& target) {
     if (!gathered) return Response::json(202, FanOutEntry::stillRunning().json);
     Collected& only = gathered->front();
@@ -219,7 +283,9 @@ class ProxyService::Impl {
     Response response;
     response.status = only.result.response.status;
     response.headers = responseHeaders(only.result.response.headers, target);
-    response.body = std::move(only.body);
+    std::vector<ByteBudget::Share> shares;
+    if (only.share) shares.push_back(std::move(*only.share));
+    response.body = held(std::move(only.body), std::move(shares));
     return response;
   }
 
@@ -228,7 +294,13 @@ class ProxyService::Impl {
     collected.result = forwarder_.forward(std::move(call));
     if (collected.result.status != ForwardStatus::Answered) return collected;
     try {
-      collected.body = collected.result.response.body.readAll(answerLimit);
+      collected.share.emplace(budget_);
+      auto body = readWithin(collected.result.response.body, answerLimit, *collected.share);
+      if (body) {
+        collected.body = std::move(*body);
+      } else {
+        collected.broken = "too many large answers are under way; try again later";
+      }
     } catch (const Error& error) {
       collected.broken = error.code() == ErrorCode::InvalidArgument
                              ? "the endpoint's answer is too large to be combined with others"
@@ -269,7 +341,7 @@ class ProxyService::Impl {
       const auto begin = [run, gathering, i, task = tasks[i]] { run(*gathering, i, *task); };
       bool queued = true;
       if (Waiter* const waiter = Waiter::current(); waiter != nullptr) {
-        waiter->start(begin);
+        waiter->start(begin, here ? Waiter::Bond::EndsWithMe : Waiter::Bond::None);
       } else {
         queued = workers_.trySubmit(begin);
       }
@@ -285,6 +357,7 @@ class ProxyService::Impl {
   Forwarder& forwarder_;
   WorkerPool& workers_;
   const ProxyOptions options_;
+  ByteBudget budget_;
 };
 
 ProxyService::ProxyService(endpoint::EndpointRegistry& registry, Forwarder& forwarder,

@@ -1,7 +1,9 @@
 #include "stratos/proxy/proxy_service.hpp"
 
+#include <optional>
 #include <thread>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "stratos/base/encoding.hpp"
@@ -343,6 +345,36 @@ TEST_F(ProxyServiceTest, ContainsATokenThatCannotBeUsed) {
   const std::string text = textOf(get("A,B"));
   EXPECT_NE(text.find("the stored token cannot be used"), std::string::npos) << text;
   EXPECT_NE(text.find("\"B\":{\"host\":"), std::string::npos) << text;
+}
+
+TEST_F(ProxyServiceTest, SharesTheMemoryForAnswersAmongAllFanOuts) {
+  const std::string large = "{\"text\":\"" + std::string(20'000, 'x') + "\"}";
+  network_.answer([&](const SentRequest& sent) {
+    // As a stream, as from a real endpoint.
+    http::ClientResponse response = reply(200, "");
+    response.body = http::Body(
+        std::make_unique<test::PiecewiseSource>(hostOf(sent)[4] == 'c' ? "{}" : large, 700));
+    return response;
+  });
+  ProxyOptions options = options_;
+  options.fanOutBodyLimitBytes = 100'000;
+  options.fanOutTotalLimitBytes = 100'000;
+  options.fanOutBudgetBytes = 30'000;
+  ProxyService service(registry_, forwarder_, *workers_, options);
+  const auto ask = [&](const char* endpoints) {
+    http::Request made = request("GET", "v2/apps", {{"x-cap-cnsi-list", endpoints}});
+    return service.handleList(made, {.user = UserId{"u1"}, .isAdmin = [] { return false; }});
+  };
+  std::optional<http::Response> unsent = ask("A");
+  const std::string refused = textOf(ask("B,C"));
+  EXPECT_THAT(refused, ::testing::HasSubstr("too many large answers are under way"));
+  EXPECT_THAT(refused, ::testing::HasSubstr(R"("C":{})"));
+  EXPECT_EQ(textOf(std::move(*unsent)), "{\"A\":" + large + "}\n");
+  unsent.reset();
+  EXPECT_EQ(textOf(ask("B")), "{\"B\":" + large + "}\n");
+  EXPECT_THAT(textOf(ask("A,B")), ::testing::HasSubstr("too many large answers are under way"))
+      << "both do not fit";
+  EXPECT_EQ(textOf(ask("A")), "{\"A\":" + large + "}\n") << "whatever was taken came back";
 }
 
 TEST_F(ProxyServiceTest, LimitsTheRequestBodyOfAFanOut) {

@@ -1,4 +1,6 @@
 #include <atomic>
+#include <chrono>
+#include <future>
 #include <latch>
 #include <string>
 #include <thread>
@@ -144,6 +146,51 @@ TEST_F(HttpServerLimitsTest, EndsASlowBody) {
   client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
   EXPECT_THAT(client.readToEnd(), StartsWith("HTTP/1.1 408 "));
   EXPECT_TRUE(timedOut);
+}
+
+TEST_F(HttpServerLimitsTest, SlowClientsHoldNoWorker) {
+  HttpServerOptions options;
+  options.workers = 1;
+  start(
+      [&](http::Request& request) {
+        if (request.target == "/large") return http::Response::text(200, std::string(64'000'000, 'x'));
+        return echo(request);
+      },
+      options);
+  TestClient sending = connect();
+  sending.send("POST /slow HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
+  TestClient reading = connect();
+  reading.send("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_THAT(reading.readUntil("\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(connect().exchange("GET /other HTTP/1.1\r\nHost: h\r\n\r\n"), EndsWith("GET /other "));
+  sending.send("defghij");
+  EXPECT_THAT(sending.readUntil("defghij"), EndsWith("POST /slow abcdefghij"));
+}
+
+TEST_F(HttpServerLimitsTest, ALargeBodyHasToKeepComing) {
+  HttpServerOptions options;
+  options.exchange.bodyIdleTimeout = milliseconds{200};
+  std::promise<ErrorCode> ended;
+  start(
+      [&](http::Request& request) {
+        try {
+          return echo(request);
+        } catch (const Error& e) {
+          ended.set_value(e.code());
+          return http::Response::text(408, "slow");
+        }
+      },
+      options);
+  TestClient client = connect();
+  client.send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+  // Each byte comes within the idle time.
+  std::future<ErrorCode> outcome = ended.get_future();
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+  do {
+    ASSERT_LT(std::chrono::steady_clock::now(), limit) << "a worker is held for ever";
+    client.send("1\r\nx\r\n");
+  } while (outcome.wait_for(milliseconds{20}) != std::future_status::ready);
+  EXPECT_EQ(outcome.get(), ErrorCode::DeadlineExceeded);
 }
 
 TEST_F(HttpServerLimitsTest, LetsAClientThatDoesNotReadGo) {

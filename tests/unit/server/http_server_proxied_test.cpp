@@ -247,6 +247,38 @@ TEST_F(HttpServerProxiedTest, StoppingWaitsForTheAnswerAndThenCuts) {
   EXPECT_EQ(server_->connections(), 0U);
 }
 
+TEST_F(HttpServerProxiedTest, AClientThatGoesTakesTheCallsOfItsRequestAlong) {
+  std::promise<short> bound;
+  std::promise<short> free;
+  std::array<int, 4> pipes{};
+  ASSERT_EQ(::pipe2(&pipes[0], O_NONBLOCK | O_CLOEXEC), 0);
+  ASSERT_EQ(::pipe2(&pipes[2], O_NONBLOCK | O_CLOEXEC), 0);
+  std::latch begun(1);
+  start(
+      [&](http::Request& request) {
+        Waiter::current()->start(
+            [&] { bound.set_value(awaitReady(pipes[0], POLLIN, Deadline::never())); },
+            Waiter::Bond::EndsWithMe);
+        Waiter::current()->start(
+            [&] { free.set_value(awaitReady(pipes[2], POLLIN, Deadline::never())); });
+        begun.count_down();
+        Gate never;
+        EXPECT_FALSE(never.await(Deadline::never()));
+        return echo(request);
+      },
+      fibers());
+  {
+    TestClient client = connect();
+    client.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+    begun.wait();
+  }
+  EXPECT_EQ(bound.get_future().get(), kWaitCancelled);
+  ASSERT_EQ(::write(pipes[3], "x", 1), 1);
+  EXPECT_EQ(free.get_future().get() & POLLIN, POLLIN);
+  server_.reset();
+  for (const int pipe : pipes) ::close(pipe);
+}
+
 TEST_F(HttpServerProxiedTest, StoppingCancelsWhatOutlivesItsRequest) {
   std::promise<short> outcome;
   std::array<int, 2> pipe{};

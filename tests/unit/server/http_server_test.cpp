@@ -277,7 +277,7 @@ TEST_F(HttpServerTest, GivesNothingFromABodyAfterTheAnswer) {
     return http::Response::empty(204);
   });
   TestClient client = connect();
-  client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi");
+  client.send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n");
   static_cast<void>(client.readUntil("\r\n\r\n"));
   EXPECT_EQ(client.exchange("BAD\r\n\r\n").substr(0, 12), "HTTP/1.1 400");
   http::Body body = kept.get_future().get();

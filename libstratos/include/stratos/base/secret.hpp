@@ -31,6 +31,7 @@ class STRATOS_EXPORT Secret {
 
  private:
   void wipe() noexcept;
+  void overwrite() noexcept;
   std::string value_;
 };
 

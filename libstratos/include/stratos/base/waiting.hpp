@@ -55,13 +55,17 @@ class STRATOS_EXPORT Waiter {
   /// Tells the event loops of this process apart.
   [[nodiscard]] virtual const void* loop() const noexcept = 0;
   /// What work blocks on. The network may let it wait for long, the database of the program is
-  /// near.
-  enum class BlocksOn { Database, Network };
+  /// near; a whole handler may do anything.
+  enum class BlocksOn { Database, Network, Anything };
   /// Runs `work`, which must not throw, on a thread that may block, and waits for its end. Throws
   /// Error(Unavailable) when no thread can be had; `work` is then not run.
   virtual void runBlocking(const std::function<void()>& work, BlocksOn what) = 0;
+  enum class Bond {
+    None,
+    EndsWithMe,  ///< Cancelled when this one is.
+  };
   /// Runs `task`, which must not throw, as a flow of its own beside this one.
-  virtual void start(std::function<void()> task) = 0;
+  virtual void start(std::function<void()> task, Bond bond = Bond::None) = 0;
   /// Waits for an unpark() since the last park(). May return early; false when `deadline` has
   /// passed or the flow was cancelled.
   [[nodiscard]] virtual bool park(Deadline deadline) = 0;

@@ -19,6 +19,8 @@ struct EventLoopOptions {
   /// Runs what fibers give to runBlocking() and what waits for the network; null: as all the rest.
   /// Lives as long as the other one.
   WorkerPool* network = nullptr;
+  /// The same for what may block on anything.
+  WorkerPool* anything = nullptr;
 };
 
 class Fiber;

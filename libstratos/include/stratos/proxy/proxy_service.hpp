@@ -21,7 +21,10 @@ struct ProxyOptions {
   std::size_t fanOutBodyLimitBytes = 32 * 1024 * 1024;
   std::size_t fanOutRequestLimitBytes = 16 * 1024 * 1024;
   /// What the bodies of one fan-out may take together: with many endpoints each gets less.
-  std::size_t fanOutTotalLimitBytes = 128 * 1024 * 1024;
+  std::size_t fanOutTotalLimitBytes = 64 * 1024 * 1024;
+  /// What the bodies of all fan-outs of this process may take together, from the endpoints' first
+  /// byte to the browser's last. What does not fit is an error of its endpoint.
+  std::size_t fanOutBudgetBytes = 128 * 1024 * 1024;
   std::size_t maxEndpointsPerRequest = 64;
 };
 
