@@ -33,6 +33,9 @@ constexpr std::size_t kContextLimit = 256;
 
 std::string systemMessage(int error) { return std::generic_category().message(error); }
 
+// A burst of new connections has as many; each takes some KiB, its certificates included.
+constexpr std::size_t kSessionsPerOrigin = 32;
+
 constexpr const char* kAnswer = "waiting for the answer";
 
 bool isIpAddress(const std::string& host) {
@@ -77,6 +80,23 @@ BIO_METHOD* socketBioMethod() {
     return method;
   }();
   return kMethod;
+}
+
+/// Where the sessions of a connection go.
+int sessionsIndex() {
+  static const int kIndex = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return kIndex;
+}
+
+int keepSession(SSL* ssl, SSL_SESSION* session) {
+  auto* const sessions = static_cast<TlsSessions*>(SSL_get_ex_data(ssl, sessionsIndex()));
+  if (sessions == nullptr) return 0;
+  try {
+    sessions->put(TlsSessions::Ptr(session));
+  } catch (const std::bad_alloc&) {
+    // Freed; the next connection does without.
+  }
+  return 1;  // The reference is ours now.
 }
 
 void addCertificates(SSL_CTX* context, const std::string& pem) {
@@ -144,6 +164,9 @@ Poco::Net::Context::Ptr makeContext(const TrustPolicy& trust) {
     SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(raw, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_session_cache_mode(raw,
+                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+    SSL_CTX_sess_set_new_cb(raw, keepSession);
     if (!trust.caCertificatePem.empty()) addCertificates(raw, trust.caCertificatePem);
     if (!trust.identity.empty()) showIdentity(raw, trust.identity);
     return context;
@@ -184,6 +207,22 @@ Poco::Net::Context::Ptr TlsContexts::get(const TrustPolicy& trust) {
   const MutexLock lock(mutex_);
   if (contexts_.size() >= kContextLimit) contexts_.clear();
   return contexts_.try_emplace(trust, std::move(made)).first->second;
+}
+
+void TlsSessions::put(Ptr session) {
+  const MutexLock lock(mutex_);
+  if (sessions_.size() >= kSessionsPerOrigin) sessions_.erase(sessions_.begin());
+  sessions_.push_back(std::move(session));
+}
+
+TlsSessions::Ptr TlsSessions::take() {
+  const MutexLock lock(mutex_);
+  while (!sessions_.empty()) {
+    Ptr latest = std::move(sessions_.back());
+    sessions_.pop_back();
+    if (SSL_SESSION_is_resumable(latest.get()) == 1) return latest;
+  }
+  return nullptr;
 }
 
 Connection::~Connection() {
@@ -279,7 +318,7 @@ bool Connection::connectTo(const Poco::Net::SocketAddress& address, Deadline dea
 }
 
 bool Connection::startTls(const Poco::Net::Context::Ptr& context, const std::string& host,
-                          Deadline deadline) {
+                          Deadline deadline, std::shared_ptr<TlsSessions> sessions) {
   ERR_clear_error();
   context_ = context;
   ssl_.reset(SSL_new(context->sslContext()));
@@ -303,11 +342,19 @@ bool Connection::startTls(const Poco::Net::Context::Ptr& context, const std::str
   }
   if (!prepared) return fail(TransportFailure::Tls, "TLS cannot be set up for this host");
   SSL_set_connect_state(ssl_.get());
+  sessions_ = std::move(sessions);
+  SSL_set_ex_data(ssl_.get(), sessionsIndex(), sessions_.get());
+  const TlsSessions::Ptr earlier = sessions_ ? sessions_->take() : nullptr;
+  if (earlier) SSL_set_session(ssl_.get(), earlier.get());
   for (;;) {
     ERR_clear_error();
     const Status status = tlsStatus(SSL_do_handshake(ssl_.get()));
     if (status == Status::Done) {
       established_ = true;
+      // Before TLS 1.3 a session serves again and again, and the peer need not send another one.
+      if (sessions_ && SSL_session_reused(ssl_.get()) == 1 && SSL_version(ssl_.get()) < TLS1_3_VERSION) {
+        sessions_->put(TlsSessions::Ptr(SSL_get1_session(ssl_.get())));
+      }
       return true;
     }
     if (status != Status::WouldBlock) {

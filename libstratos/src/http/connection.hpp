@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <Poco/Net/Context.h>
 #include <Poco/Net/StreamSocket.h>
@@ -36,6 +37,26 @@ class TlsContexts {
   std::map<TrustPolicy, Poco::Net::Context::Ptr> contexts_ STRATOS_GUARDED_BY(mutex_);
 };
 
+/// TLS sessions of earlier connections that may be resumed: it saves both sides the signatures and
+/// the certificates. For connections to one host under one trust policy only, since a resumed
+/// session is trusted for what was checked when it began.
+/// Thread safety: safe from any thread.
+class TlsSessions {
+ public:
+  struct Free {
+    void operator()(SSL_SESSION* session) const noexcept { SSL_SESSION_free(session); }
+  };
+  using Ptr = std::unique_ptr<SSL_SESSION, Free>;
+
+  void put(Ptr session);
+  /// The latest; null when there is none. Each is given out once (RFC 8446 appendix C.4).
+  [[nodiscard]] Ptr take();
+
+ private:
+  Mutex mutex_;
+  std::vector<Ptr> sessions_ STRATOS_GUARDED_BY(mutex_);
+};
+
 /// A non-blocking TCP connection, with TLS on top once startTls() has run. TLS runs on OpenSSL
 /// itself: Poco's secure socket gives neither the verification result nor a host name check for
 /// loopback names, and its writes can raise SIGPIPE. One thread at a time.
@@ -58,9 +79,11 @@ class Connection {
   /// all of them, that is Forbidden. False: see failure().
   [[nodiscard]] bool open(const std::string& host, std::uint16_t port, Deadline deadline,
                           const AddressPolicy* policy = nullptr);
-  /// Shakes hands, and checks the certificate for `host` if the context verifies.
+  /// Shakes hands, and checks the certificate for `host` if the context verifies. Resumes one of
+  /// `sessions`, if there is one, and adds to them what the peer offers.
   [[nodiscard]] bool startTls(const Poco::Net::Context::Ptr& context, const std::string& host,
-                              Deadline deadline);
+                              Deadline deadline,
+                              std::shared_ptr<TlsSessions> sessions = nullptr);
 
   [[nodiscard]] Status tryRead(char* buffer, std::size_t capacity, std::size_t& count);
   [[nodiscard]] Status tryWrite(std::string_view data, std::size_t& count);
@@ -97,6 +120,7 @@ class Connection {
   int fd_ = -1;
   Waitable file_ = -1;
   Poco::Net::Context::Ptr context_;
+  std::shared_ptr<TlsSessions> sessions_;
   std::unique_ptr<SSL, FreeSsl> ssl_;
   bool established_ = false;
   bool answerIsLate_ = false;

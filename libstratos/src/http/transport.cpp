@@ -62,7 +62,7 @@ struct PoolKey {
 
 /// Connections to one origin. Lives as long as the pool or one of its connections.
 struct Origin {
-  Origin(const PoolKey& key)
+  explicit Origin(const PoolKey& key)
       : host(key.host), port(key.port), secure(key.secure), proxied(key.proxied) {
     if (secure) trust = *key.trust;
     // A connection that was not judged serves nobody who is to be judged.
@@ -80,9 +80,11 @@ struct Origin {
   const bool secure;
   const bool proxied;
   TrustPolicy trust;
+  const std::shared_ptr<detail::TlsSessions> sessions = std::make_shared<detail::TlsSessions>();
   // Guarded by the pool.
   std::vector<Idle> idle;  ///< Youngest last.
-  bool listed = false;     ///< The pool knows it.
+  Steady::time_point lastUsed;
+  bool listed = false;  ///< The pool knows it.
 };
 
 struct OriginOrder {
@@ -124,10 +126,19 @@ class Pool {
       : maxPerOrigin_(maxPerOrigin), lifetime_(lifetime) {}
 
   /// Null when there has been no connection to it lately.
-  std::shared_ptr<Origin> find(const PoolKey& key) const {
+  std::shared_ptr<Origin> find(const PoolKey& key) {
     const MutexLock lock(mutex_);
     const auto found = origins_.find(key);
-    return found == origins_.end() ? nullptr : *found;
+    if (found == origins_.end()) return nullptr;
+    (*found)->lastUsed = Steady::now();
+    return *found;
+  }
+
+  /// Keeps it; or gives what somebody else has come up with meanwhile.
+  std::shared_ptr<Origin> add(const std::shared_ptr<Origin>& origin) {
+    std::vector<Origin::Idle> closing;
+    const MutexLock lock(mutex_);
+    return list(origin, Steady::now(), closing);
   }
 
   /// A connection that is still usable as far as one can see; null when there is none. `forOnce`:
@@ -155,18 +166,11 @@ class Pool {
     std::vector<Origin::Idle> closing;
     const auto now = Steady::now();
     const MutexLock lock(mutex_);
-    if (now - lastSweep_ > lifetime_ / 2) {
-      lastSweep_ = now;
-      sweep(now, closing);
-    }
-    // New, or dropped while nothing of it was idle; another may have come in its place.
-    Origin& home = origin->listed ? *origin : **origins_.insert(origin).first;
-    home.listed = true;
-    std::vector<Origin::Idle>& list = home.idle;
-    list.push_back({std::move(connection), now, currentLoop()});
-    if (list.size() > maxPerOrigin_) {
-      closing.push_back(std::move(list.front()));
-      list.erase(list.begin());
+    std::vector<Origin::Idle>& idle = list(origin, now, closing)->idle;
+    idle.push_back({std::move(connection), now, currentLoop()});
+    if (idle.size() > maxPerOrigin_) {
+      closing.push_back(std::move(idle.front()));
+      idle.erase(idle.begin());
     }
   }
 
@@ -187,6 +191,20 @@ class Pool {
   }
 
  private:
+  /// It may be new, or have been dropped while it was in use; another may be in its place then.
+  std::shared_ptr<Origin> list(const std::shared_ptr<Origin>& origin, Steady::time_point now,
+                               std::vector<Origin::Idle>& closing) STRATOS_REQUIRES(mutex_) {
+    if (now - lastSweep_ > lifetime_ / 2) {
+      lastSweep_ = now;
+      sweep(now, closing);
+    }
+    if (origin->listed) return origin;
+    const std::shared_ptr<Origin>& home = *origins_.insert(origin).first;
+    home->listed = true;
+    home->lastUsed = now;
+    return home;
+  }
+
   void sweep(Steady::time_point now, std::vector<Origin::Idle>& closing) STRATOS_REQUIRES(mutex_) {
     for (auto it = origins_.begin(); it != origins_.end();) {
       auto& list = (*it)->idle;
@@ -195,8 +213,8 @@ class Pool {
       });
       std::move(list.begin(), fresh, std::back_inserter(closing));
       list.erase(list.begin(), fresh);
-      (*it)->listed = !list.empty();
-      it = list.empty() ? origins_.erase(it) : std::next(it);
+      (*it)->listed = !list.empty() || now - (*it)->lastUsed < lifetime_;
+      it = (*it)->listed ? std::next(it) : origins_.erase(it);
     }
   }
 
@@ -484,10 +502,11 @@ class PooledTransport::Impl {
       std::unique_ptr<Connection> connection = fresh ? nullptr : pool_->take(*origin, forOnce);
       const bool reused = connection != nullptr;
       if (!connection) {
-        connection = std::make_unique<Connection>();
-        Failure failure = connect(*connection, request, proxy);
-        if (failure.kind != TransportFailure::None) return failed(std::move(failure));
         if (!origin) origin = std::make_shared<Origin>(key);
+        connection = std::make_unique<Connection>();
+        Failure failure = connect(*connection, request, proxy, origin->sessions);
+        if (failure.kind != TransportFailure::None) return failed(std::move(failure));
+        origin = pool_->add(origin);
       }
       auto exchange = std::make_unique<Exchange>(std::move(connection), pool_, origin,
                                                  options_.idleTimeout, request.deadline);
@@ -541,7 +560,8 @@ class PooledTransport::Impl {
   }
 
   Failure connect(Connection& connection, const ClientRequest& request,
-                  const detail::ForwardProxy* proxy) {
+                  const detail::ForwardProxy* proxy,
+                  const std::shared_ptr<detail::TlsSessions>& sessions) {
     const Url& url = request.url;
     const Deadline deadline =
         earliest(request.deadline, Deadline::afterOrNever(options_.connectTimeout));
@@ -563,7 +583,8 @@ class PooledTransport::Impl {
       Failure failure = openTunnel(connection, url, *proxy, deadline);
       if (failure.kind != TransportFailure::None) return failure;
     }
-    return connection.startTls(context, url.host(), deadline) ? Failure{} : connection.failure();
+    return connection.startTls(context, url.host(), deadline, sessions) ? Failure{}
+                                                                        : connection.failure();
   }
 
   // A target that stands as an address, in any of the forms that resolvers take (inet_aton(3)).

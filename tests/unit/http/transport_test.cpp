@@ -800,6 +800,31 @@ TEST_F(TlsTransportTest, AcceptsAGivenAuthorityAndReusesTheConnection) {
             TransportFailure::Tls);
 }
 
+TEST_F(TlsTransportTest, ResumesSessionsForTheSameTrustOnly) {
+  SSL_CTX* const raw = valid_.context->sslContext();
+  for (const int version : {TLS1_3_VERSION, TLS1_2_VERSION}) {
+    SSL_CTX_set_max_proto_version(raw, version);
+    TestServer server(echo(), valid_.context);
+    PooledTransport transport;
+    const long before = SSL_CTX_sess_hits(raw);
+    const auto ask = [&](const std::string& pem) {
+      return textOf(transport.send(trusting(makeRequest(urlOf(server, "/x", "https")), pem)));
+    };
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_EQ(ask(valid_.pem), "200 GET /x ");
+      transport.clear();
+    }
+    EXPECT_EQ(server.connections, 4);
+    EXPECT_EQ(SSL_CTX_sess_hits(raw) - before, 3) << std::hex << version;
+    // Another policy, even one that trusts the same certificate, checks it for itself.
+    EXPECT_EQ(ask(valid_.pem + valid_.pem), "200 GET /x ");
+    EXPECT_EQ(SSL_CTX_sess_hits(raw) - before, 3) << std::hex << version;
+    EXPECT_EQ(transport.send(makeRequest(urlOf(server, "/", "https"))).failure,
+              TransportFailure::Tls);
+  }
+  SSL_CTX_set_max_proto_version(raw, 0);
+}
+
 TEST_F(TlsTransportTest, SkipsVerificationOnlyWhenAsked) {
   TestServer server(echo(), otherName_.context);
   PooledTransport transport;
