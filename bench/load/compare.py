@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import fnmatch
 import json
@@ -67,6 +68,7 @@ class Load:
     rows: int = 0  #: Sessions in the table; 0 is the one that has signed in.
     cookies: int = 0  #: Sessions that ask in turns.
     least_seconds: float = 0
+    beside: Load | None = None  #: What else the same server answers meanwhile.
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,15 @@ def sessions(rows: int, cookies: int, connections: int = 64) -> Load:
     return Load(name, connections=connections, ours_only=True, rows=rows, cookies=cookies)
 
 
+def beside() -> list[Load]:
+    """Each plane by itself on one connection, and while the other is saturated."""
+    control = Route(control=True)
+    return [Load("control-1", control, 1, "", ours_only=True),
+            Load("control-1-beside-proxied-64", control, 1, "", ours_only=True, beside=load()),
+            Load("proxied-1-beside-control-64", Route(), 1, ours_only=True,
+                 beside=Load("control-64", control, 64, "", ours_only=True))]
+
+
 def fan_out(count: int, connections: int = 16) -> Load:
     return Load(f"fan-out-{count}", Route(fan_out=count), connections, ours_only=True)
 
@@ -108,8 +119,8 @@ def quick_scenarios() -> list:
     """One or more for each row of the table of targets."""
     return [load(connections=1), load(), load(connections=256), load("https"),
             load("https", connections=256), load(size="1MiB"), sessions(10, 10),
-            sessions(100_000, 10), Held("idle-1000", 1000), Held("streams-1000", 1000, True),
-            Held("tls-streams-1000", 1000, True, "https"),
+            sessions(100_000, 10), *beside(), Held("idle-1000", 1000),
+            Held("streams-1000", 1000, True), Held("tls-streams-1000", 1000, True, "https"),
             Held("open-streams", 5000, True, ours_only=True)]
 
 
@@ -123,7 +134,7 @@ def full_scenarios() -> list:
                   load(scheme, browser="https", suffix="-tls-browser"),
                   load(scheme, browser="https", keep_alive=False, suffix="-tls-browser-close")]
     found += [fan_out(n) for n in (1, 3, FAN_OUT_ENDPOINTS)]
-    found += [sessions(10, 10), sessions(100_000, 10), sessions(100_000, 100_000)]
+    found += [sessions(10, 10), sessions(100_000, 10), sessions(100_000, 100_000), *beside()]
     found += [Peak("memory-loaded-256", 256), Held("idle-10000", 10_000),
               Held("streams-1000", 1000, True), Held("tls-streams-1000", 1000, True, "https"),
               Held("open-streams", 10_000, True, ours_only=True)]
@@ -135,7 +146,7 @@ def smoke_scenarios() -> list:
     return [load(connections=8), load("https", connections=8),
             load(size="64KiB", connections=4, keep_alive=False, suffix="-close"),
             load(connections=4, browser="https", suffix="-tls-browser"), fan_out(3, 4),
-            sessions(100, 10, 8), Peak("memory-loaded-8", 8), Held("idle-50", 50),
+            sessions(100, 10, 8), beside()[1], Peak("memory-loaded-8", 8), Held("idle-50", 50),
             Held("tls-streams-10", 10, True, "https")]
 
 
@@ -221,7 +232,7 @@ class Comparison:
         minutes = 9 if arguments.quick else 4 if arguments.smoke else 180
         self.deadline = time.monotonic() + 60 * minutes
         for scenario in scenarios:
-            if isinstance(scenario, Load):
+            if isinstance(scenario, Load) and scenario.document:
                 stage.write_document(scenario.document)
             elif isinstance(scenario, (Held, Peak)):
                 stage.write_document("1MiB")
@@ -280,14 +291,16 @@ class Comparison:
             urllib.request.HTTPSHandler(context=self.stage.trust))
         request = urllib.request.Request(target.url(scenario.route),
                                          headers=self.headers(target, scenario.route))
-        expected = document(scenario.document)
+        expected = document(scenario.document) if scenario.document else b""
         try:
             with opener.open(request, timeout=60) as response:
                 body = response.read()
         except OSError as error:
             raise PeerError(f"{target.name} in {scenario.name}: {error}\n"
                             f"{target.process.tail() if target.process else ''}") from None
-        if scenario.route.fan_out:
+        if scenario.route.control:
+            good = any(known["guid"] in self.ours.ids["http"] for known in json.loads(body))
+        elif scenario.route.fan_out:
             parts = json.loads(body)
             good = len(parts) == scenario.route.fan_out and all(
                 part == json.loads(expected) for part in parts.values())
@@ -299,14 +312,9 @@ class Comparison:
 
     # Load.
 
-    def run_wrk(self, target: Target, scenario: Load, seconds: float):
-        """Requests, seconds, bytes, errors, p50 and p99 in ms, and the greatest RSS meanwhile."""
+    def wrk_command(self, target: Target, scenario: Load, seconds: float) -> list[str]:
         command = [self.wrk, "-t1", f"-c{scenario.connections}", "-d", f"{math.ceil(seconds)}s",
                    "--timeout", "30s", "--latency", "-s", str(HERE / "report.lua")]
-        # wrk counts whole seconds only; an interrupt ends it in between.
-        interrupt = seconds != math.ceil(seconds)
-        if interrupt:
-            command[4] = f"{math.ceil(seconds) + 30}s"
         headers = self.headers(target, scenario.route)
         if not scenario.keep_alive:
             headers["Connection"] = "close"
@@ -315,6 +323,29 @@ class Comparison:
         command.append(target.url(scenario.route))
         if scenario.cookies:
             command += ["--", str(self.by_rows[scenario.rows].cookie_files[scenario.cookies])]
+        return command
+
+    @contextlib.contextmanager
+    def load_beside(self, target: Target, scenario: Load | None):
+        if scenario is None:
+            yield
+            return
+        wrk = subprocess.Popen(self.wrk_command(target, scenario, 600), stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+        try:
+            time.sleep(0.2)  # Until it has connected.
+            yield
+            if wrk.poll() is not None:
+                raise PeerError(f"wrk ended early beside {target.name}")
+        finally:
+            wrk.kill()
+            wrk.wait()
+
+    def run_wrk(self, target: Target, scenario: Load, seconds: float):
+        """Requests, seconds, bytes, errors, p50 and p99 in ms, and the greatest RSS meanwhile."""
+        # wrk counts whole seconds only; an interrupt ends it in between.
+        interrupt = seconds != math.ceil(seconds)
+        command = self.wrk_command(target, scenario, seconds + 30 if interrupt else seconds)
         wrk = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True)
         rss, start = 0, time.monotonic()
@@ -351,8 +382,9 @@ class Comparison:
         process = target.process
         while True:
             before = process.cpu_seconds() if process else 0.0
-            requests, duration, size, errors, p50, p99, rss = self.run_wrk(target, scenario,
-                                                                           seconds)
+            with self.load_beside(target, scenario.beside):
+                requests, duration, size, errors, p50, p99, rss = self.run_wrk(target, scenario,
+                                                                               seconds)
             cpu = process.cpu_seconds() - before if process else 0.0
             # A moment may be too short on a busy machine, for the clock of CPU time, too.
             if errors or (requests and (cpu or not process)) or seconds >= 5:
@@ -360,14 +392,16 @@ class Comparison:
             seconds *= 3
         if process:
             process.check()
-        least = requests * DOCUMENT_BYTES[scenario.document] * max(1, scenario.route.fan_out)
+        least = (requests * DOCUMENT_BYTES[scenario.document] * max(1, scenario.route.fan_out)
+                 if scenario.document else 0)
         # wrk takes 3xx for a success, but those would be shorter than the document.
         if requests == 0 or errors > 0 or size < least:
             self.fail(f"{target.name}, {scenario.name}, repetition {repetition}: "
                       f"{requests:.0f} requests, {size:.0f} bytes, {errors:.0f} errors")
         self.results.add(
             target.name, scenario.name, repetition, rps=requests / duration, p50_ms=p50,
-            p99_ms=p99, cpu_us=cpu / requests * 1e6 if process and requests else None,
+            p99_ms=p99,
+            cpu_us=cpu / requests * 1e6 if process and requests and not scenario.beside else None,
             rss_kib=rss or None, errors=errors or None)
 
     def fail(self, text: str) -> None:
@@ -567,7 +601,8 @@ def summary(comparison: Comparison) -> str:
 
 
 def check_smoke(comparison: Comparison, file: Path) -> list[str]:
-    names = {s.name for s in comparison.scenarios if isinstance(s, Load)}
+    # CPU time beside other load cannot be told apart.
+    names = {s.name for s in comparison.scenarios if isinstance(s, Load) and not s.beside}
     errors = report.schema_errors(json.loads(file.read_text()), comparison.expected, names)
     for target, scenario in comparison.expected:
         held = comparison.results.median(target, scenario, "connections")

@@ -301,6 +301,7 @@ class Route:
     browser: str = "http"
     path: str = "/v3/1KiB.json"
     fan_out: int = 0  #: 0 is passthrough of one endpoint.
+    control: bool = False  #: The list of endpoints, which the console itself answers.
 
 
 class Target:
@@ -570,7 +571,8 @@ class Stratos(Target):
 
     def url(self, route: Route) -> str:
         port = self.tls_port if route.browser == "https" else self.port
-        return f"{route.browser}://127.0.0.1:{port}/pp/v1/proxy{route.path}"
+        path = "/api/v1/endpoints" if route.control else f"/pp/v1/proxy{route.path}"
+        return f"{route.browser}://127.0.0.1:{port}{path}"
 
 
 def request_headers(stratos: Stratos | None, route: Route) -> dict[str, str]:
