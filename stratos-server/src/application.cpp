@@ -3,6 +3,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <stop_token>
@@ -16,6 +17,7 @@
 #include "http_server.hpp"
 #include "key_file.hpp"
 #include "log_sink.hpp"
+#include "metrics.hpp"
 #include "platform_authorities.hpp"
 #include "rekey.hpp"
 #include "server_config.hpp"
@@ -84,6 +86,29 @@ void listen(HttpServer& server, const ServerConfig& config, LogSink& log) {
   server.start();
   stratos::log(log, LogLevel::Info, "listening " + addresses);
 }
+
+/// A listener of its own for /metrics, or nothing.
+class MetricsServer {
+ public:
+  MetricsServer(const ServerConfig& config, std::function<void(MetricsText&)> write, LogSink& log)
+      : handler_(std::move(write)) {
+    if (!config.metrics) return;
+    HttpServerOptions options;
+    options.eventLoops = 1;
+    options.workers = 2;
+    options.blockingThreads = 1;
+    options.maxConnections = 64;
+    server_ = std::make_unique<HttpServer>(handler_, log, options);
+    ListenAddress bound = *config.metrics;
+    bound.port = server_->listen(bound);
+    server_->start();
+    stratos::log(log, LogLevel::Info, "metrics on " + bound.str());
+  }
+
+ private:
+  MetricsHandler handler_;
+  std::unique_ptr<HttpServer> server_;
+};
 
 // While the upgrade lock exists, nothing but its answer is served. False when asked to stop.
 bool waitForUpgrade(const ServerConfig& config, LogSink& log, const std::stop_token& stop) {
@@ -217,6 +242,7 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   const Settings settings(chain);
   crypto::SystemRandom random;
   const SystemClock clock;
+  const TimePoint startedAt = clock.now();
   Warnings warnings;
   // First of all: with a mistake in it nothing is touched.
   auto endpointsFile = loadEndpointsFile(settings);
@@ -246,7 +272,8 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   warnings.assign(chain.warnings().begin() + known, chain.warnings().end());
 
   ConsoleOptions options = loadConsoleOptions(settings, warnings);
-  http::PooledTransport transport(config.transport);
+  http::PooledTransport pooled(config.transport);
+  CallCounter transport(pooled);
   std::optional<Foundation> foundation;
   if (config.onCloudFoundry) foundation = loadFoundation(settings);
   if (foundation && settings.choice("AUTH_ENDPOINT_TYPE") == "remote") {
@@ -297,8 +324,23 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   Console console(std::move(options), {*database, cipher, transport, clock, random, log},
                   std::move(extensions), openFrontEnd(config, log));
   UpgradeGate gate(config.upgradeLock, &console);
-  HealthGate health(gate, [&] { return whyNotReady(gate, *database); }, log);
+  RequestCounter requests(gate);  // Does not see who asks for the health.
+  HealthGate health(requests, [&] { return whyNotReady(gate, *database); }, log);
   HttpServer server(health, log, config.server);
+  const auto writeMetrics = [&, &calls = transport](MetricsText& text) {
+    text.gauge("stratos_build_info", "Which program this is.");
+    text.sample(std::uint64_t{1}, {{"version", STRATOS_SERVER_VERSION}});
+    writeProcess(text, startedAt);
+    requests.write(text);
+    text.gauge("stratos_http_requests_in_flight",
+               "Requests whose answer is not complete, streams among them.");
+    text.sample(std::uint64_t{server.activeRequests()});
+    text.gauge("stratos_http_connections", "Open connections of clients.");
+    text.sample(std::uint64_t{server.connections()});
+    calls.write(text);
+  };
+  // Ends last but one: a server that drains is looked at, too.
+  const MetricsServer metrics(config, writeMetrics, log);
   listen(server, config, log);
   {
     const std::jthread sweeper = startSweeper(console, log);

@@ -450,6 +450,10 @@ ServerConfig loadServerConfig(const Settings& settings, Warnings& warnings) {
   const Listeners listeners = loadListeners(settings);
   config.https = listeners.https;
   config.http = listeners.http;
+  if (settings.isSet("STRATOS_METRICS_ADDRESS")) {
+    config.metrics = ListenAddress::parse(settings.text("STRATOS_METRICS_ADDRESS"),
+                                          "STRATOS_METRICS_ADDRESS");
+  }
 
   config.certificate.chainFile = settings.text("CONSOLE_PROXY_CERT_PATH");
   config.certificate.keyFile = settings.text("CONSOLE_PROXY_CERT_KEY_PATH");

@@ -55,6 +55,8 @@ struct ServerConfig {
 
   std::optional<ListenAddress> https;
   std::optional<ListenAddress> http;
+  /// For /metrics, plain HTTP; nothing else is answered there.
+  std::optional<ListenAddress> metrics;
   CertificatePlaces certificate;
   HttpServerOptions server;
   /// From the signal to stop until connections are refused; /readyz says meanwhile that it ends.

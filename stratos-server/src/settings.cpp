@@ -28,6 +28,9 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
      "HTTPS listener as host:port or :port; \"off\" for none"},
     {"STRATOS_HTTP_ADDRESS", kServer, Text, "", "",
      "additional plain HTTP listener as host:port, for use behind a proxy that terminates TLS"},
+    {"STRATOS_METRICS_ADDRESS", kServer, Text, "", "",
+     "plain HTTP listener as host:port for /metrics, in the format of Prometheus; whoever reaches "
+     "it reads them"},
     {"CONSOLE_PROXY_CERT_PATH", kServer, Text, "", "", "PEM file with the certificate chain"},
     {"CONSOLE_PROXY_CERT_KEY_PATH", kServer, Text, "", "", "PEM file with its private key"},
     {"CONSOLE_PROXY_CERT", kServer, Text, "", "", "certificate chain as PEM text"},

@@ -11,6 +11,7 @@ API_VERSIONS = {
     "Ingress": "networking.k8s.io/v1", "NetworkPolicy": "networking.k8s.io/v1",
     "PodDisruptionBudget": "policy/v1", "HorizontalPodAutoscaler": "autoscaling/v2",
     "HTTPRoute": "gateway.networking.k8s.io/v1",
+    "ServiceMonitor": "monitoring.coreos.com/v1",
 }
 # Volume types of the restricted pod security standard.
 VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image",
@@ -133,6 +134,13 @@ def check(objects, given):
             for port in item["spec"]["ports"]:
                 if port["targetPort"] not in ports:
                     yield f"{name}: port {port['targetPort']} is nobody's"
+        if item["kind"] == "ServiceMonitor":
+            selector = item["spec"]["selector"]["matchLabels"]
+            selected = [each for each in objects if each["kind"] == "Service" and
+                        selector.items() <= each["metadata"]["labels"].items()]
+            named = {port["name"] for each in selected for port in each["spec"]["ports"]}
+            if len(selected) != 1 or any(e["port"] not in named for e in item["spec"]["endpoints"]):
+                yield f"{name}: does not select one service with its ports"
         if item["kind"] in ("NetworkPolicy", "PodDisruptionBudget"):
             selector = item["spec"].get("podSelector", item["spec"].get("selector"))["matchLabels"]
             if not any(selector.items() <= each.items() for each in labels):

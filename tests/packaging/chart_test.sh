@@ -104,6 +104,20 @@ Renders() {
   policies frontEnd ui
   has frontEnd 'try_files' 'immutable'
 
+  hasNot default STRATOS_METRICS_ADDRESS
+  hasNot default 'rel-metrics'
+  render metrics --set metrics.enabled=true,metrics.port=9999
+  policies metrics
+  has metrics '{name: STRATOS_METRICS_ADDRESS, value: ":9999"}' '{name: metrics, containerPort: 9999}' \
+    'ports: [{port: metrics}]' 'namespaceSelector: {}' 'name: rel-metrics'
+  hasNot metrics 'kind: ServiceMonitor'
+  render monitor --set metrics.enabled=true,metrics.serviceMonitor.enabled=true \
+    --set metrics.serviceMonitor.namespace=monitoring,metrics.serviceMonitor.labels.release=prometheus \
+    --set metrics.ingressFrom=null
+  policies monitor
+  has monitor 'kind: ServiceMonitor' 'namespace: monitoring' 'release: prometheus' 'matchNames: [ns]'
+  hasNot monitor 'namespaceSelector: {}'
+
   for type in NodePort LoadBalancer; do
     render "$type" --set "console.service.type=$type,console.service.nodePort=30000" \
       --set "console.service.loadBalancerSourceRanges={10.0.0.0/8}"
@@ -143,6 +157,7 @@ UpstreamValues() {
   refused 'set uaa.endpoint' --set uaa.host=uaa.example.com
   refused 'needs mariadb.host' --set mariadb.external=true
   refused 'mariadb.userPassword or mariadb.existingSecret' --set mariadb.external=true,mariadb.host=h
+  refused 'needs metrics.enabled' --set metrics.serviceMonitor.enabled=true
   refused 'consoleVersoin' --set consoleVersoin=1
   refused 'apiKeysEnabled' --set console.apiKeysEnabled=everybody
 }
