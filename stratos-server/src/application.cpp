@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "certificate.hpp"
+#include "certificate_watch.hpp"
 #include "health_gate.hpp"
 #include "http_server.hpp"
 #include "key_file.hpp"
@@ -46,6 +48,7 @@ namespace stratos::server {
 namespace {
 
 constexpr std::chrono::minutes kSweepInterval{3};
+constexpr std::chrono::minutes kCertificateInterval{1};
 constexpr std::chrono::seconds kUpgradePoll{1};
 constexpr const char* kUpgrading = "an upgrade is going on";
 
@@ -63,11 +66,15 @@ bool pauseFor(std::chrono::milliseconds time, const std::stop_token& stop) {
   return !stop.stop_requested();
 }
 
-void listen(HttpServer& server, const ServerConfig& config, LogSink& log) {
+/// Returns the certificate of the https listener, which is the first one, if there is one.
+std::optional<CertificatePair> listen(HttpServer& server, const ServerConfig& config,
+                                      LogSink& log) {
   std::string addresses;
+  std::optional<CertificatePair> served;
   if (config.https) {
     const SystemClock clock;
-    const CertificatePair pair = obtainCertificate(config.certificate, clock.now(), log);
+    served = obtainCertificate(config.certificate, clock.now(), log);
+    const CertificatePair& pair = *served;
     const auto tls = makeServerContext(pair);
     stratos::log(log, LogLevel::Info, "certificate",
                  {{"origin", pair.origin}, {"sha256", fingerprintSha256(pair.chainPem)}});
@@ -85,6 +92,7 @@ void listen(HttpServer& server, const ServerConfig& config, LogSink& log) {
   }
   server.start();
   stratos::log(log, LogLevel::Info, "listening " + addresses);
+  return served;
 }
 
 /// A listener of its own for /metrics, or nothing.
@@ -118,7 +126,7 @@ bool waitForUpgrade(const ServerConfig& config, LogSink& log, const std::stop_to
                {{"lock", config.upgradeLock->string()}});
   HealthGate health(gate, [] { return std::string(kUpgrading); }, log);
   HttpServer server(health, log, config.server);
-  listen(server, config, log);
+  static_cast<void>(listen(server, config, log));
   while (gate.isLocked()) {
     if (!pauseFor(kUpgradePoll, stop)) return false;
   }
@@ -135,6 +143,21 @@ std::unique_ptr<http::Handler> openFrontEnd(const ServerConfig& config, LogSink&
   }
   stratos::log(log, LogLevel::Info, "front end", {{"ui_path", config.uiPath.string()}});
   return std::make_unique<http::StaticFiles>(config.uiPath);
+}
+
+// On SIGHUP, and when its files change.
+std::jthread startCertificateWatch(CertificateWatch* watch, const SignalWatcher& signals) {
+  return std::jthread([watch, &signals](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      const bool isAsked = signals.awaitHangUp(kCertificateInterval, stop);
+      if (watch == nullptr || stop.stop_requested()) continue;
+      if (isAsked) {
+        watch->reload();
+      } else {
+        watch->look();
+      }
+    }
+  });
 }
 
 // Removes expired sessions now and then.
@@ -238,7 +261,8 @@ std::string whyNotReady(const UpgradeGate& gate, db::Database& database) {
 
 // True when the process may end in order; false when requests had to be cut.
 bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
-                const std::stop_token& stop) {
+                const SignalWatcher& signals) {
+  const std::stop_token stop = signals.stopToken();
   const Settings settings(chain);
   crypto::SystemRandom random;
   const SystemClock clock;
@@ -327,6 +351,12 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
   RequestCounter requests(gate);  // Does not see who asks for the health.
   HealthGate health(requests, [&] { return whyNotReady(gate, *database); }, log);
   HttpServer server(health, log, config.server);
+  std::optional<CertificateWatch> certificate;
+  if (const auto served = listen(server, config, log)) {
+    certificate.emplace(
+        config.certificate, *served,
+        [&server](const Poco::Net::Context::Ptr& tls) { server.replaceTls(0, tls); }, clock, log);
+  }
   const auto writeMetrics = [&, &calls = transport](MetricsText& text) {
     text.gauge("stratos_build_info", "Which program this is.");
     text.sample(std::uint64_t{1}, {{"version", STRATOS_SERVER_VERSION}});
@@ -337,12 +367,18 @@ bool runConsole(const ServerConfig& config, LookupChain& chain, LogSink& log,
     text.sample(std::uint64_t{server.activeRequests()});
     text.gauge("stratos_http_connections", "Open connections of clients.");
     text.sample(std::uint64_t{server.connections()});
+    if (certificate) {
+      text.gauge("stratos_certificate_expiry_seconds",
+                 "When the certificate that is served ends, in seconds since 1970.");
+      text.sample(static_cast<double>(toUnixSeconds(certificate->expiresAt())));
+    }
     calls.write(text);
   };
   // Ends last but one: a server that drains is looked at, too.
   const MetricsServer metrics(config, writeMetrics, log);
-  listen(server, config, log);
   {
+    const std::jthread certificateWatch =
+        startCertificateWatch(certificate ? &*certificate : nullptr, signals);
     const std::jthread sweeper = startSweeper(console, log);
     const std::jthread cipherRefresh = startCipherRefresh(*database, cipher, log);
     const std::jthread reconciler = startReconciler(declaredEndpoints);
@@ -380,7 +416,7 @@ int serve(SettingMap environment, const LookupPlaces& places) {
     const ServerConfig config = loadServerConfig(settings, warnings);
     warn(log, warnings);
     if (!waitForUpgrade(config, log, signals.stopToken())) return EXIT_SUCCESS;
-    if (!runConsole(config, chain, log, signals.stopToken())) std::_Exit(EXIT_SUCCESS);
+    if (!runConsole(config, chain, log, signals)) std::_Exit(EXIT_SUCCESS);
     stratos::log(log, LogLevel::Info, "stopped");
     return EXIT_SUCCESS;
   } catch (const Error& e) {

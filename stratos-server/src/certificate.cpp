@@ -110,6 +110,14 @@ std::optional<CertificatePair> readPair(const std::filesystem::path& chainFile,
   return CertificatePair{std::move(*chain), Secret(std::move(*key)), chainFile.string()};
 }
 
+std::filesystem::path devChain(const CertificatePlaces& places) {
+  return places.devDirectory / "pproxy.crt";
+}
+
+std::filesystem::path devKey(const CertificatePlaces& places) {
+  return places.devDirectory / "pproxy.key";
+}
+
 std::filesystem::path generatedChain(const CertificatePlaces& places) {
   return places.generatedDirectory / "stratos-server.crt";
 }
@@ -149,6 +157,11 @@ std::string localHostName() {
 }
 
 }  // namespace
+
+std::vector<std::filesystem::path> filesOf(const CertificatePlaces& places) {
+  return {devChain(places), devKey(places),         places.chainFile,
+          places.keyFile,   generatedChain(places), generatedKey(places)};
+}
 
 CertificatePair makeSelfSignedCertificate(const std::string& hostName, TimePoint now) {
   const Key key(EVP_EC_gen("P-256"));
@@ -197,10 +210,9 @@ CertificatePair makeSelfSignedCertificate(const std::string& hostName, TimePoint
 
 std::optional<CertificatePair> findCertificate(const CertificatePlaces& places, TimePoint now) {
   std::error_code error;
-  const auto devChain = places.devDirectory / "pproxy.crt";
-  const auto devKey = places.devDirectory / "pproxy.key";
-  if (std::filesystem::exists(devChain, error) && std::filesystem::exists(devKey, error)) {
-    if (auto pair = readPair(devChain, devKey)) return pair;
+  if (std::filesystem::exists(devChain(places), error) &&
+      std::filesystem::exists(devKey(places), error)) {
+    if (auto pair = readPair(devChain(places), devKey(places))) return pair;
     throw Error(ErrorCode::InvalidArgument,
                 "The certificate in " + places.devDirectory.string() + " cannot be read");
   }

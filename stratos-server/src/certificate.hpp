@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <Poco/Net/Context.h>
 
@@ -29,6 +30,9 @@ struct CertificatePlaces {
   Secret keyPem;
   std::filesystem::path generatedDirectory = ".";
 };
+
+/// Every file that these places may be read from.
+[[nodiscard]] std::vector<std::filesystem::path> filesOf(const CertificatePlaces& places);
 
 /// A self-signed certificate (EC P-256, RFC 5280) for localhost, the loopback addresses and this
 /// host's name, valid for 825 days, the longest that browsers accept.

@@ -191,7 +191,7 @@ void ConnectionLoop::accept(Entrance& entrance) {
 void ConnectionLoop::admit(int descriptor, const Listener& listener, std::string peer) {
   try {
     ClientStream stream(Poco::Net::StreamSocket(new Poco::Net::StreamSocketImpl(descriptor)),
-                        listener.tls);
+                        listener.tls());
     if (shared_.connections >= shared_.options.maxConnections) {
       turnAway(stream);
       return;

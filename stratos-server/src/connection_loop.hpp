@@ -23,14 +23,29 @@
 
 namespace stratos::server {
 
-struct Listener {
+/// Thread safety: tls() and setTls() from any thread; the rest does not change while loops run.
+class Listener {
+ public:
   Poco::Net::ServerSocket socket;
-  Poco::Net::Context::Ptr tls;
   std::uint16_t port = 0;
+
+  /// For connections that are accepted from now on; null for plain HTTP.
+  [[nodiscard]] Poco::Net::Context::Ptr tls() const {
+    const MutexLock lock(mutex_);
+    return tls_;
+  }
+  void setTls(const Poco::Net::Context::Ptr& tls) {
+    const MutexLock lock(mutex_);
+    tls_ = tls;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  Poco::Net::Context::Ptr tls_ STRATOS_GUARDED_BY(mutex_);
 };
 
-/// What the loops of one server have in common. Thread safety: as its members; the listeners do not
-/// change while loops run.
+/// What the loops of one server have in common. Thread safety: as its members; there are no more
+/// listeners and no fewer while loops run.
 struct ServerShared {
   ServerShared(http::Handler& requestHandler, LogSink& logSink, HttpServerOptions serverOptions);
 

@@ -98,7 +98,7 @@ class HttpServer::Impl {
 
   std::uint16_t listen(const ListenAddress& address, const Poco::Net::Context::Ptr& tls) {
     auto listener = std::make_unique<Listener>();
-    listener->tls = tls;
+    listener->setTls(tls);
     try {
       bindTo(listener->socket, address);
       listener->socket.listen(kBacklog);
@@ -113,6 +113,10 @@ class HttpServer::Impl {
   }
 
   std::uint16_t port(std::size_t index) const { return shared_.listeners.at(index)->port; }
+
+  void replaceTls(std::size_t index, const Poco::Net::Context::Ptr& tls) {
+    shared_.listeners.at(index)->setTls(tls);
+  }
 
   void start() {
     for (const auto& loop : loops_) loop->start();
@@ -167,6 +171,10 @@ std::uint16_t HttpServer::listen(const ListenAddress& address, const Poco::Net::
 }
 
 std::uint16_t HttpServer::port(std::size_t index) const { return impl_->port(index); }
+
+void HttpServer::replaceTls(std::size_t index, const Poco::Net::Context::Ptr& tls) {
+  impl_->replaceTls(index, tls);
+}
 
 void HttpServer::start() { impl_->start(); }
 

@@ -71,6 +71,10 @@ class HttpServer {
   [[nodiscard]] std::uint16_t port(std::size_t index = 0) const;
   void start();
 
+  /// Connections that the `index`th listener accepts from now on use `tls`, not null; those that
+  /// are there go on as they are.
+  void replaceTls(std::size_t index, const Poco::Net::Context::Ptr& tls);
+
   /// Refuses new connections, closes idle ones and waits up to `drain` for requests in flight, then
   /// cancels them and cuts their connections. Calls that outlive their requests are cancelled
   /// when the last connection has gone. True when none had to be cut. Idempotent.

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -24,6 +25,7 @@ SignalWatcher::SignalWatcher() : wakeDescriptor_(::eventfd(0, EFD_CLOEXEC)) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   signalDescriptor_ = ::signalfd(-1, &signals, SFD_CLOEXEC);
   if (wakeDescriptor_ < 0 || signalDescriptor_ < 0 ||
       pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0) {
@@ -48,8 +50,21 @@ void SignalWatcher::watch() noexcept {
     if (entries[1].revents != 0) return;
     signalfd_siginfo info{};
     if (::read(signalDescriptor_, &info, sizeof info) != sizeof info) continue;
+    if (info.ssi_signo == SIGHUP) {
+      const std::lock_guard lock(mutex_);
+      isHungUp_ = true;
+      hungUp_.notify_all();
+      continue;
+    }
     if (!stop_.request_stop()) std::_Exit(EXIT_FAILURE);
   }
+}
+
+bool SignalWatcher::awaitHangUp(std::chrono::milliseconds limit,
+                                const std::stop_token& stop) const {
+  std::unique_lock lock(mutex_);
+  hungUp_.wait_for(lock, stop, limit, [this] { return isHungUp_; });
+  return std::exchange(isHungUp_, false);
 }
 
 void waitForStop(const std::stop_token& stop) {

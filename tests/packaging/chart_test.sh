@@ -65,8 +65,9 @@ Renders() {
   policies default
   has default 'kind: StatefulSet' 'kind: NetworkPolicy' 'kind: PodDisruptionBudget' \
     'value: "127.0.0.1:8081"'
+  ! grep -q '@[A-Z_]*@' "$folder/default.yaml" || fail "a word is not filled in"
   has default 'httpGet: {path: /livez, port: proxy, scheme: HTTPS}' \
-    'httpGet: {path: /readyz, port: proxy, scheme: HTTPS}' 'location = /readyz'
+    'httpGet: {path: /readyz, port: proxy, scheme: HTTPS}' 'nginx -t -q && nginx -s reload' 'location = /readyz'
   hasNot default 'kind: Ingress'
   hasNot default AUTH_ENDPOINT_TYPE
   hasNot default UAA_ENDPOINT

@@ -58,8 +58,12 @@ startServer() {
 startServer one
 startServer two
 
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
-  -addext subjectAltName=DNS:localhost -keyout "$folder/tls.key" -out "$folder/tls.crt" 2>/dev/null
+# makeCertificate NAME
+makeCertificate() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" \
+    -addext subjectAltName=DNS:localhost -keyout "$folder/tls.key" -out "$folder/tls.crt" 2>/dev/null
+}
+makeCertificate localhost
 # configure NAME PORT STATIC
 configure() {
   python3 - "$kFiles/nginx.conf" "$folder/$1.conf" "$2" "$3" "$folder" "${ports[one]}" "${ports[two]}" "${ports[http]}" <<'PYTHON'
@@ -81,7 +85,9 @@ for word, value in {
 open(target, "w", encoding="utf-8").write(text)
 PYTHON
   "$nginx" -t -q -c "$folder/$1.conf" 2>>"$folder/$1.log" || fail "nginx refuses the configuration"
-  "$nginx" -c "$folder/$1.conf" -g 'daemon off;' >>"$folder/$1.log" 2>&1 &
+  sed "s|@CERTIFICATE@|$folder/tls.crt|; s|@KEY@|$folder/tls.key|; s|@INTERVAL@|0.2|; s|@NGINX@|$nginx -c $folder/$1.conf|g" \
+    "$kFiles/nginx-start.sh" >"$folder/$1.sh"
+  sh "$folder/$1.sh" >>"$folder/$1.log" 2>&1 &
   pids[$1]=$!
   waitUntil 20 curl -ksS -o /dev/null "https://127.0.0.1:$2/" 2>/dev/null || fail "nginx does not come up"
 }
@@ -125,6 +131,15 @@ for server in one two; do
     fail "the session does not serve on $server"
 done
 grep -q 'Secure\|TRUE' "$folder/cookies" || fail "the cookie is not for https only"
+
+# A certificate that is replaced is served without a restart; one that is broken is not.
+servesCertificate() { openssl s_client -connect "127.0.0.1:$1" </dev/null 2>/dev/null | grep -q "subject=CN = $2\$"; }
+servesCertificate "${ports[https]}" localhost || fail "the certificate is not the one that was given"
+printf 'broken\n' >"$folder/tls.crt"
+waitUntil 20 grep -q 'cannot load certificate' "$folder/nginx.log" || fail "a broken certificate is not noticed"
+servesCertificate "${ports[https]}" localhost || fail "a broken certificate has taken the place of the good one"
+makeCertificate replaced
+waitUntil 20 servesCertificate "${ports[https]}" replaced || fail "the certificate was not replaced"
 
 # One dies, then comes back, while reading goes on. Nobody notices.
 failed=0

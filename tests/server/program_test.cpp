@@ -2,6 +2,7 @@
 #include <fstream>
 
 #include "server_fixture.hpp"
+#include "stratos/testing/test_certificates.hpp"
 
 namespace stratos::server_test {
 namespace {
@@ -170,6 +171,47 @@ TEST_F(ProgramTest, SaysThatItStopsBeforeItRefusesConnections) {
   startServer(delayed);
   server->signal(SIGTERM);
   EXPECT_EQ(server->waitForExit(), 0);
+}
+
+TEST_F(ProgramTest, TakesAnotherCertificateOnSighup) {
+  const stratos::testing::TestCertificates before;
+  const stratos::testing::TestCertificates after;
+  const auto put = [&](const stratos::testing::TestCertificates& authority) {
+    const auto identity = authority.issueServer();
+    std::ofstream(folder / "tls.crt") << identity.certificatePem;
+    std::ofstream(folder / "tls.key") << identity.keyPem;
+  };
+  put(before);
+  Settings own = settings();
+  own["CONSOLE_PROXY_CERT_PATH"] = (folder / "tls.crt").string();
+  own["CONSOLE_PROXY_CERT_KEY_PATH"] = (folder / "tls.key").string();
+  startServer(own);
+  const auto statusFor = [&](http::Transport& transport, const std::string& caPem) {
+    http::ClientRequest request{"GET", Url::parse(secureOrigin() + "/livez"), {}, {}, {}};
+    request.trust.caCertificatePem = caPem;
+    request.trust.anyAddress = true;
+    request.deadline = Deadline::after(std::chrono::seconds{30});
+    http::ClientResponse response = transport.send(std::move(request));
+    if (!response.failed()) static_cast<void>(response.body.readAll(100));
+    return response.failed() ? 0 : response.status;
+  };
+  http::PooledTransport kept;
+  EXPECT_EQ(statusFor(kept, before.caPem()), 200);
+  put(after);
+  server->signal(SIGHUP);
+  ASSERT_NE(server->waitForLine("another certificate is served"), "") << server->output();
+  EXPECT_EQ(statusFor(kept, before.caPem()), 200) << "its connection goes on";
+  http::PooledTransport fresh;
+  EXPECT_EQ(statusFor(fresh, after.caPem()), 200);
+  http::PooledTransport strict;
+  EXPECT_EQ(statusFor(strict, before.caPem()), 0);
+
+  std::ofstream(folder / "tls.key") << "no key";
+  server->signal(SIGHUP);
+  ASSERT_NE(server->waitForLine("cannot be used"), "") << server->output();
+  http::PooledTransport again;
+  EXPECT_EQ(statusFor(again, after.caPem()), 200);
+  EXPECT_EQ(server->output().find("PRIVATE KEY"), std::string::npos);
 }
 
 TEST_F(ProgramTest, ChecksTheKeyWithoutTouchingTheDatabase) {
