@@ -67,7 +67,7 @@ byTests common A10 'StorageTest\.KeepsTheGenerated KeyFileTest\. ProgramTest\.Ma
 byTests common A11 'PathsTest\. MainJobTest\.ServesTheFrontEnd' 'deep links give index.html, unknown API paths 404'
 byTests common A12 'StaticFilesTest\.' 'files: conditional requests, ranges, compression'
 byShell common A12-immutable checkImmutable 'hashed files are cached for long'
-byTests common A13 'HeadersTest\. RoutesAttackTest\.S14' 'security fields of answers'
+byTests common A13 'HeadersTest\. RoutesAttackTest\.S14 FrontEndPolicyTest\.' 'security fields of answers'
 byTests common A14 'ProxySettingsTest\. TransportTest\.SendsPlainRequests TlsTransportTest\.Tunnels ServerConfigTest\.ReadsProxies' \
   'HTTP_PROXY, HTTPS_PROXY, NO_PROXY'
 byTests common A15 'TlsTransportTest\.(Refuses|Skips|Checks) ServerConfigTest\.ReadsTheUaa BrokenEndpointTest\.AnUnknownCertificate' \

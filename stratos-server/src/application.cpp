@@ -15,6 +15,7 @@
 
 #include "certificate.hpp"
 #include "certificate_watch.hpp"
+#include "front_end.hpp"
 #include "health_gate.hpp"
 #include "http_server.hpp"
 #include "key_file.hpp"
@@ -142,7 +143,8 @@ std::unique_ptr<http::Handler> openFrontEnd(const ServerConfig& config, LogSink&
     return nullptr;
   }
   stratos::log(log, LogLevel::Info, "front end", {{"ui_path", config.uiPath.string()}});
-  return std::make_unique<http::StaticFiles>(config.uiPath);
+  return std::make_unique<PolicyHandler>(std::make_unique<http::StaticFiles>(config.uiPath),
+                                         policyFor(config.uiPath, config.pagePolicy));
 }
 
 // On SIGHUP, and when its files change.

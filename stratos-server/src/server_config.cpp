@@ -473,6 +473,7 @@ ServerConfig loadServerConfig(const Settings& settings, Warnings& warnings) {
   config.shutdownDelay = settings.seconds("STRATOS_SHUTDOWN_DELAY_IN_SECS");
   config.shutdownTimeout = settings.seconds("STRATOS_SHUTDOWN_TIMEOUT_IN_SECS");
   config.uiPath = uiPath(settings);
+  config.pagePolicy = settings.text("STRATOS_CONTENT_SECURITY_POLICY");
   config.upgradeLock = upgradeLock(settings);
 
   const auto connect = settings.seconds("HTTP_CONNECTION_TIMEOUT_IN_SECS");

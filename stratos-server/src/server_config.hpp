@@ -64,6 +64,7 @@ struct ServerConfig {
   std::chrono::seconds shutdownTimeout{30};
 
   std::filesystem::path uiPath;
+  std::string pagePolicy;  ///< See policyFor().
   std::optional<std::filesystem::path> upgradeLock;
   http::PooledTransportOptions transport;
   bool onCloudFoundry = false;

@@ -39,6 +39,9 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
     {"UI_PATH", kServer, Text, "./ui", "",
      "folder with the built front end; when it is not set and does not exist, the front end that "
      "came with the program; only the API is served without one"},
+    {"STRATOS_CONTENT_SECURITY_POLICY", kServer, Text, "", "",
+     "Content-Security-Policy of the front end; \"off\" for none; default: the one that its "
+     "index.html names, else one that lets usual front ends work"},
     {"STRATOS_TRUSTED_PROXIES", kServer, List, "", "",
      "addresses and networks (10.0.0.0/8; \"private\" for all private ones) of proxies whose "
      "X-Forwarded-For, -Proto and -Host count"},

@@ -103,7 +103,15 @@ Renders() {
 
   render frontEnd --set console.frontEndVolume.configMap.name=ui
   policies frontEnd ui
-  has frontEnd 'try_files' 'immutable'
+  has frontEnd 'try_files' 'immutable' "add_header Content-Security-Policy \"default-src 'self'; script-src"
+  ! grep -q '@[A-Z_]*@' "$folder/frontEnd.yaml" || fail "a word is not filled in"
+  hasNot frontEnd STRATOS_CONTENT_SECURITY_POLICY
+  render strict --set console.frontEndVolume.configMap.name=ui \
+    --set "console.contentSecurityPolicy=default-src 'self'"
+  has strict "add_header Content-Security-Policy \"default-src 'self'\";" \
+    "{name: STRATOS_CONTENT_SECURITY_POLICY, value: \"default-src 'self'\"}"
+  render lax --set console.frontEndVolume.configMap.name=ui,console.contentSecurityPolicy=off
+  hasNot lax 'add_header Content-Security-Policy'
 
   hasNot default STRATOS_METRICS_ADDRESS
   hasNot default 'rel-metrics'
@@ -159,6 +167,7 @@ UpstreamValues() {
   refused 'needs mariadb.host' --set mariadb.external=true
   refused 'mariadb.userPassword or mariadb.existingSecret' --set mariadb.external=true,mariadb.host=h
   refused 'needs metrics.enabled' --set metrics.serviceMonitor.enabled=true
+  refused 'contentSecurityPolicy' --set 'console.contentSecurityPolicy=a"b'
   refused 'consoleVersoin' --set consoleVersoin=1
   refused 'apiKeysEnabled' --set console.apiKeysEnabled=everybody
 }

@@ -78,7 +78,9 @@ for word, value in {
     "@PROTOCOLS@": "TLSv1.2 TLSv1.3", "@CIPHERS@": "",
     "@STATIC@": "location / { proxy_pass http://api; }" if static == "no" else
         open(source.replace("nginx.conf", "nginx-static.conf"), encoding="utf-8").read()
-        .replace("/usr/share/nginx/html", f"{folder}/ui"),
+        .replace("/usr/share/nginx/html", f"{folder}/ui")
+        .replace("@POLICY@", 'add_header Content-Security-Policy "%s";' % "; ".join(
+            open(source.replace("nginx.conf", "content-security-policy"), encoding="utf-8").read().split("\n")[:-1])),
     "/tmp/nginx": f"{folder}/{port}",
 }.items():
     text = text.replace(word, value)
@@ -99,7 +101,7 @@ get() { curl -ksS --max-time 20 "$@"; }
 # What browsers act upon, in any order; the date and the like are left out.
 fields() {
   get -D - -o /dev/null "$@" | tr -d '\r' | tr '[:upper:]' '[:lower:]' |
-    grep -E '^(http|x-frame|x-content|referrer|cross-origin|cache-control|content-type|content-encoding|strict)' |
+    grep -E '^(http|x-frame|x-content|referrer|cross-origin|cache-control|content-type|content-encoding|strict|content-security)' |
     sed 's/^http[^ ]* /status /; s/; charset=utf-8//; s/\btext\/javascript\b/application\/javascript/' | sort
 }
 for path in / /main.3f2a1b9c4d5e6f70.js /a/route/of/the/front-end; do
@@ -112,6 +114,7 @@ for path in / /main.3f2a1b9c4d5e6f70.js /a/route/of/the/front-end; do
   done
   fields -H 'Accept-Encoding: gzip' "$kSite$path" | grep -q '^content-encoding: gzip' || fail "$path is not compressed"
 done
+fields "$kSite/" | grep -q "^content-security-policy: .*frame-ancestors 'self'" || fail "pages have no policy"
 fields "$kStatic/main.3f2a1b9c4d5e6f70.js" | grep -q immutable || fail "a hashed name may be cached for ever"
 [[ $(get -o /dev/null -w '%{http_code} %{redirect_url}' "http://127.0.0.1:${ports[http]}/x?y") == \
   "301 https://127.0.0.1:${ports[https]}/x?y" ]] || fail "http is not sent to https, port and path kept"
