@@ -127,7 +127,8 @@ std::string checkUaa(const ServerConfig& config, const ConsoleOptions& options) 
     throw Error(
         ErrorCode::Unavailable,
         options.signIn.uaa.baseUrl + " cannot be reached: " + response.detail +
-            (tls ? "; install its CA, or set SKIP_SSL_VALIDATION=true if you accept the risk"
+            (tls ? "; name its CA in STRATOS_SIGN_IN_CA_FILE, or set SKIP_SSL_VALIDATION=true if you "
+                   "accept the risk"
                  : "; check UAA_ENDPOINT, the network and the proxy settings"));
   }
   if (response.status != 200) {

@@ -181,6 +181,19 @@ bool loadLocalSignIn(const Settings& settings, ConsoleOptions& options) {
   return true;
 }
 
+/// The authorities that STRATOS_SIGN_IN_CA_FILE names; empty when it does not.
+std::string signInAuthorities(const Settings& settings) {
+  if (!settings.isSet("STRATOS_SIGN_IN_CA_FILE")) return {};
+  const std::string name = settings.text("STRATOS_SIGN_IN_CA_FILE");
+  std::ifstream in(name, std::ios::binary);
+  std::string pem(std::istreambuf_iterator<char>(in), {});
+  if (pem.find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
+    refuse("STRATOS_SIGN_IN_CA_FILE names " + name + ", which " +
+           (in ? "holds no PEM certificate" : "cannot be read"));
+  }
+  return pem;
+}
+
 SsoOptions loadSso(const Settings& settings) {
   return {.enabled = settings.flag("SSO_LOGIN"),
           .options = settings.text("SSO_OPTIONS"),
@@ -198,6 +211,7 @@ bool loadRemoteSignIn(const Settings& settings, ConsoleOptions& options, Warning
   options.signIn.uaa.clientId = settings.text("CONSOLE_CLIENT");
   options.signIn.uaa.clientSecret = settings.secret("CONSOLE_CLIENT_SECRET");
   options.signIn.uaa.trust.skipVerification = settings.flag("SKIP_SSL_VALIDATION");
+  options.signIn.uaa.trust.caCertificatePem = signInAuthorities(settings);
   options.signIn.authorizationEndpoint = settings.url("AUTHORIZATION_ENDPOINT");
   options.signIn.sso = loadSso(settings);
   if (options.signIn.uaa.trust.skipVerification) {
@@ -242,6 +256,7 @@ void loadOidcSignIn(const Settings& settings, ConsoleOptions& options, Warnings&
   oidc.requiredGroups = words(settings, "OIDC_REQUIRED_GROUPS", ',');
   oidc.emailDomains = words(settings, "OIDC_EMAIL_DOMAINS", ',');
   oidc.trust.skipVerification = settings.flag("OIDC_SKIP_SSL_VALIDATION");
+  oidc.trust.caCertificatePem = signInAuthorities(settings);
   if (oidc.adminGroups.empty()) {
     warnings.emplace_back("OIDC_ADMIN_GROUPS is not set: nobody administers this console");
   }
@@ -666,6 +681,9 @@ ext::CloudFoundryOptions loadCloudFoundry(const Settings& settings, const Founda
   }
   registration.name = settings.text("AUTO_REG_CF_NAME");
   registration.trust.skipVerification = settings.flag("SKIP_SSL_VALIDATION");
+  if (!registration.url.empty() && !foundation) {
+    registration.trust.caCertificatePem = signInAuthorities(settings);
+  }
   return options;
 }
 

@@ -130,6 +130,11 @@ constexpr auto kSettings = std::to_array<SettingInfo>({
     {"SKIP_SSL_VALIDATION", kSignIn, Flag, "false", "", "remote: accept any certificate of the UAA",
      true},
 
+    {"STRATOS_SIGN_IN_CA_FILE", kSignIn, Text, "", "",
+     "remote, oidc: PEM file with authorities that the certificate of the UAA or of the provider "
+     "may come from, beside those of the system; also for the foundation that AUTO_REG_CF_URL "
+     "names"},
+
     {"SSO_LOGIN", kSignIn, Flag, "false", "", "remote: sign in at the UAA's own page, by redirect",
      true},
     {"AUTHORIZATION_ENDPOINT", kSignIn, Url, "", "",

@@ -127,6 +127,16 @@ Renders() {
   has monitor 'kind: ServiceMonitor' 'namespace: monitoring' 'release: prometheus' 'matchNames: [ns]'
   hasNot monitor 'namespaceSelector: {}'
 
+  hasNot default STRATOS_SIGN_IN_CA_FILE
+  printf -- '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n' >"$folder/ca.crt"
+  render authority --set uaa.endpoint=https://uaa.example.com --set-file "uaa.caCert=$folder/ca.crt"
+  policies authority
+  has authority '{name: STRATOS_SIGN_IN_CA_FILE, value: /etc/stratos/uaa-ca/ca.crt}' 'name: rel-uaa-ca' \
+    '{name: SKIP_SSL_VALIDATION, value: "false"}' '    -----BEGIN CERTIFICATE-----'
+  render authorities --set uaa.endpoint=https://uaa.example.com,uaa.caConfigMap=ours
+  policies authorities ours
+  has authorities 'configMap: {name: ours}'
+
   for type in NodePort LoadBalancer; do
     render "$type" --set "console.service.type=$type,console.service.nodePort=30000" \
       --set "console.service.loadBalancerSourceRanges={10.0.0.0/8}"
@@ -168,6 +178,7 @@ UpstreamValues() {
   refused 'mariadb.userPassword or mariadb.existingSecret' --set mariadb.external=true,mariadb.host=h
   refused 'needs metrics.enabled' --set metrics.serviceMonitor.enabled=true
   refused 'contentSecurityPolicy' --set 'console.contentSecurityPolicy=a"b'
+  refused 'caCert' --set uaa.caCert=/etc/ca.crt
   refused 'consoleVersoin' --set consoleVersoin=1
   refused 'apiKeysEnabled' --set console.apiKeysEnabled=everybody
 }

@@ -51,6 +51,11 @@ TEST_F(ProgramTest, SaysInOneLineWhyItCannotStart) {
     changed[name] = value;
     return changed;
   };
+  const auto withUaa = [&](const char* authorities) {
+    Settings changed = uaaSettings();
+    changed["STRATOS_SIGN_IN_CA_FILE"] = authorities;
+    return changed;
+  };
   const std::vector<std::pair<Settings, std::string>> wrong{
       {without("ENCRYPTION_KEY"), "ENCRYPTION_KEY"},
       {with("ENCRYPTION_KEY", "abc"), "ENCRYPTION_KEY"},
@@ -59,6 +64,8 @@ TEST_F(ProgramTest, SaysInOneLineWhyItCannotStart) {
       {with("HTTP_CLIENT_TIMEOUT_IN_SECS", "soon"), "HTTP_CLIENT_TIMEOUT_IN_SECS"},
       {with("CONSOLE_PROXY_TLS_ADDRESS", "nowhere:what"), "CONSOLE_PROXY_TLS_ADDRESS"},
       {with("AUTH_ENDPOINT_TYPE", "oidc"), "OIDC_ISSUER"},
+      {withUaa("/nonexistent/ca.crt"), "STRATOS_SIGN_IN_CA_FILE"},
+      {withUaa("/dev/null"), "STRATOS_SIGN_IN_CA_FILE"},
       {with("LOCAL_USER_PASSWORD", std::string(73, 'x').c_str()), "LOCAL_USER_PASSWORD"}};
   for (const auto& [changed, name] : wrong) {
     const Run refused = run(changed, {"serve"});
@@ -293,6 +300,22 @@ TEST_F(ProgramTest, DoesNotWaitForADatabaseThatRefusesIt) {
     EXPECT_NE(refused.output.find("cannot start"), std::string::npos);
     EXPECT_EQ(refused.output.find("not-the-password"), std::string::npos);
   }
+}
+
+using UaaAuthorityTest = ServerTest;
+
+TEST_F(UaaAuthorityTest, TheUaaIsTrustedByTheAuthorityThatIsNamedForIt) {
+  Settings verified = uaaSettings();
+  verified.erase("SKIP_SSL_VALIDATION");
+  verified["STRATOS_SIGN_IN_CA_FILE"] = (folder / "ca.crt").string();
+  stratos::testing::TestCertificates{}.writeCa((folder / "ca.crt").string());
+  startServer(verified);
+  EXPECT_NE((Browser{origin()}.login("admin", "admin").status), 200) << "of somebody else";
+  server->signal(SIGTERM);
+  ASSERT_EQ(server->waitForExit(), 0);
+  foundation->certificates().writeCa((folder / "ca.crt").string());
+  startServer(verified);
+  EXPECT_EQ((Browser{origin()}.login("admin", "admin").status), 200) << server->output();
 }
 
 }  // namespace
