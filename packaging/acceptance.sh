@@ -92,7 +92,7 @@ byTests cf CF9 'AutoRegistrationTest\.' 'the foundation is registered once, user
 byTests cf CF10 'SsoTest\. SsoAttackTest\. AutoRegistrationTest\.AfterSingleSignOn' 'single sign-on'
 byTests cf CF11 'CloudFoundryTest\.ServesItsOwn StorageTest\.DeletesTheDatabase ServerConfigTest\.KeepsSqlite' \
   'SQLite by default: said, and made anew'
-notHere cf CF11-ui 'the front end is not part of this repository' 'the front end hides what needs a database'
+notHere cf CF11-ui 'the browser tests do not run on a hosted console yet' 'the front end hides what needs a database'
 byTests cf CF12 'ServerConfigTest\.ForcesPersistence' 'FORCE_ENABLE_PERSISTENCE_FEATURES both ways'
 byTests cf CF13 'HostingTest\.KeepsABrowser SessionManagerTest\.RefusesValuesOfAnother' 'JSESSIONID, no foreign sessions'
 notHere cf CF13-router 'no Cloud Foundry is at hand' 'the router keeps a browser with its instance'
@@ -408,7 +408,10 @@ checkEngine() {
   waitUntil 20 answers || { failed "it does not answer: $("$engine" logs "$name" 2>&1 | tail -n 1)"; return; }
   "$engine" exec "$name" /usr/bin/stratos-server health >/dev/null || { failed "health"; return; }
   pid=$("$engine" inspect --format '{{.State.Pid}}' "$name")
-  [[ $(awk '/^Uid/ {print $2}' "/proc/$pid/status" 2>/dev/null || echo 34567) == 34567 ]] || { failed "user"; return; }
+  # An engine in a machine of its own does not show its processes here.
+  if [[ -r /proc/$pid/status ]]; then
+    [[ $(awk '/^Uid/ {print $2}' "/proc/$pid/status") == 34567 ]] || { failed "user"; return; }
+  fi
   "$engine" restart "$name" >/dev/null 2>&1 && waitUntil 20 answers || { failed "restart"; return; }
   "$engine" stop -t 10 "$name" >/dev/null 2>&1
   status=$("$engine" inspect --format '{{.State.ExitCode}}' "$name")

@@ -110,7 +110,7 @@ becomesWell
 grep -q LOCAL_USER=admin /etc/stratos/stratos.env
 signIn boot-test-password 200
 dpkg -r stratos-server
-! isWell
+if isWell; then exit 1; fi
 [[ ! -e /usr/bin/stratos-server && -e /etc/stratos/stratos.env ]]
 dpkg --purge stratos-server
 [[ ! -e /etc/stratos/stratos.env && -e /var/lib/private/stratos/encryption-key ]]

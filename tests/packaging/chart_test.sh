@@ -113,6 +113,11 @@ Renders() {
   render lax --set console.frontEndVolume.configMap.name=ui,console.contentSecurityPolicy=off
   hasNot lax 'add_header Content-Security-Policy'
 
+  hasNot default real_ip
+  render behind --set 'console.trustedProxies={10.0.0.0/8,fd00::1}'
+  policies behind
+  has behind 'set_real_ip_from 10.0.0.0/8; set_real_ip_from fd00::1; real_ip_header X-Forwarded-For; real_ip_recursive on;'
+
   hasNot default STRATOS_METRICS_ADDRESS
   hasNot default 'rel-metrics'
   render metrics --set metrics.enabled=true,metrics.port=9999

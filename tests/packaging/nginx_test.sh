@@ -76,6 +76,7 @@ for word, value in {
     "@HTTPS_LISTEN@": f"127.0.0.1:{port}", "@HTTPS_PORT_SUFFIX@": f":{port}",
     "@CERTIFICATE@": f"{folder}/tls.crt", "@KEY@": f"{folder}/tls.key",
     "@PROTOCOLS@": "TLSv1.2 TLSv1.3", "@CIPHERS@": "",
+    "@REAL_IP@": "set_real_ip_from 127.0.0.2; real_ip_header X-Forwarded-For; real_ip_recursive on;",
     "@STATIC@": "location / { proxy_pass http://api; }" if static == "no" else
         open(source.replace("nginx.conf", "nginx-static.conf"), encoding="utf-8").read()
         .replace("/usr/share/nginx/html", f"{folder}/ui")

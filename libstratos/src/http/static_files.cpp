@@ -202,7 +202,7 @@ RangeResult parseRange(std::string_view text, std::uint64_t size, ByteRange& ran
 }
 
 /// True for names that builders of front ends give to files that never change: with a hash of the
-/// content, 16 or more hexadecimal digits (Angular, webpack) or 8 of Base32 (esbuild), before the
+/// content, 16 or more hexadecimal digits (Angular, webpack) or 8 of Base32 (esbuild; no date is), before the
 /// extension. packaging/helm/console/files/nginx.conf has the same rule.
 bool isImmutable(const fs::path& path) {
   const std::string stem = path.stem().string();
@@ -217,7 +217,7 @@ bool isImmutable(const fs::path& path) {
     return all([&](char c) { return isDecimal(c) || (c >= 'a' && c <= 'f'); });
   }
   return hash.size() == 8 && stem[mark] == '-' &&
-         all([&](char c) { return isDecimal(c) || (c >= 'A' && c <= 'Z'); });
+         all([&](char c) { return (c >= '2' && c <= '7') || (c >= 'A' && c <= 'Z'); });
 }
 
 struct OpenFile {

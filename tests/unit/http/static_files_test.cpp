@@ -102,14 +102,14 @@ TEST_F(StaticFilesTest, CompressesTextWhenTheClientTakesIt) {
 }
 
 TEST_F(StaticFilesTest, NamesWithAHashMayBeKeptForEver) {
-  for (const char* name : {"main.3f2a1b9c4d5e6f70.js", "chunk-QX7B2A9D.js", "a-0123456789abcdef0.css"}) {
+  for (const char* name : {"main.3f2a1b9c4d5e6f70.js", "chunk-QX7B2A6D.js", "a-0123456789abcdef0.css"}) {
     write(std::string("site/") + name, "x");
     EXPECT_THAT(std::string(ask(std::string("/") + name).headers.get("Cache-Control")),
                 ::testing::HasSubstr("immutable"))
         << name;
   }
   for (const char* name : {"index.html", "app.js", "zone-evergreen.js", "jquery-3.7.1.js",
-                           "chunk-qx7b2a9d.js", "data.20240101.json", ".0123456789abcdef"}) {
+                           "chunk-qx7b2a9d.js", "data.20240101.json", "terms-20240101.pdf", ".0123456789abcdef"}) {
     write(std::string("site/") + name, "x");
     EXPECT_FALSE(ask(std::string("/") + name).headers.has("Cache-Control")) << name;
   }
