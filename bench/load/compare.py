@@ -474,10 +474,6 @@ class Comparison:
             if count > available:
                 note(f"{scenario.name}: {available} connections only, by the limit of open files")
                 count = available
-        if isinstance(target, Stratos):
-            # A server that gives each answer a thread is told to have enough of them.
-            streaming = isinstance(scenario, Held) and scenario.streaming
-            target.max_requests = min(count + 64, 10_000) if streaming else None
         target.restart()
         if isinstance(scenario, Peak):
             *_, rss = self.run_wrk(target, Load(scenario.name, connections=count),

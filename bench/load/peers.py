@@ -476,7 +476,6 @@ class Stratos(Target):
         self.directory = Path(tempfile.mkdtemp(prefix="stratos.", dir=stage.directory))
         self.secret, self.password = secrets.token_hex(32), secrets.token_hex(12)
         self.encryption_key = secrets.token_hex(32)
-        self.max_requests: int | None = None
         self.cookie = self.xsrf = ""
         self.ids: dict[str, list[str]] = {scheme: [] for scheme in SCHEMES}
         self.cookie_files: dict[int, Path] = {}
@@ -500,11 +499,10 @@ class Stratos(Target):
             "LOCAL_USER_PASSWORD": self.password, "ENCRYPTION_KEY": self.encryption_key,
             "SESSION_STORE_SECRET": self.secret, "SESSION_STORE_EXPIRY": "1440",
             "STRATOS_MAX_CONNECTIONS": str(max(4096, stage.descriptors // 2)),
+            "STRATOS_ENDPOINT_MAX_CALLS": "0",  # As with the others.
             "STRATOS_SHUTDOWN_TIMEOUT_IN_SECS": "1",
             "LOG_API_REQUESTS": "true" if stage.access_log else "false",
         }
-        if self.max_requests:
-            env["STRATOS_MAX_REQUESTS"] = str(self.max_requests)
         self.process = stage.start("stratos", [self.server], self.port, stage.proxy_core, env)
 
     def _call(self, method: str, path: str, form: dict[str, str]):

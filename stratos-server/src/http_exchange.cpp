@@ -19,6 +19,8 @@ namespace {
 
 constexpr std::size_t kReadBytes = 16 * 1024;
 constexpr std::size_t kPieceBytes = 32 * 1024;
+// Most bodies are smaller, and a slow stream never needs more.
+constexpr std::size_t kFirstPieceBytes = 4 * 1024;
 // What the head of an answer usually needs.
 constexpr std::size_t kHeadBytes = 900;
 // How long and how much a client may go on sending after its connection was given up.
@@ -52,6 +54,15 @@ bool isFramingField(std::string_view name) {
 bool isDigits(std::string_view text) {
   return !text.empty() && text.size() <= 18 &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// Whether a body comes at a rate for which a large buffer pays.
+bool isFast(std::uint64_t bytes, std::chrono::steady_clock::time_point since) {
+  constexpr std::uint64_t kEnoughToTell = 64 * 1024;
+  constexpr double kBytesPerSecond = 256 * 1024;
+  if (bytes < kEnoughToTell) return false;
+  const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - since;
+  return static_cast<double>(bytes) > kBytesPerSecond * passed.count();
 }
 
 /// The value of the Date field, which changes once a second.
@@ -341,10 +352,12 @@ void HttpExchange::writeStream(const std::string& head, http::Body& body, bool c
   stream_.write(head, limits_.writeIdleTimeout);
   // Each piece has room for its chunk size in front and its line end behind: one write per piece.
   constexpr std::size_t kFront = 10;
-  std::string buffer(kFront + kPieceBytes + 2, '\0');
+  std::size_t capacity = kFirstPieceBytes;
+  const auto began = std::chrono::steady_clock::now();
+  std::string buffer(kFront + capacity + 2, '\0');
   std::uint64_t written = 0;
   for (;;) {
-    const std::size_t count = body.read(buffer.data() + kFront, kPieceBytes);
+    const std::size_t count = body.read(buffer.data() + kFront, capacity);
     if (count == 0) break;
     written += count;
     if (length && written > *length) {
@@ -362,6 +375,10 @@ void HttpExchange::writeStream(const std::string& head, http::Body& body, bool c
       piece = std::string_view(buffer.data() + kFront - sizeLength, sizeLength + count + 2);
     }
     stream_.write(piece, limits_.writeIdleTimeout);
+    if (count == capacity && capacity < kPieceBytes && isFast(written, began)) {
+      capacity = kPieceBytes;
+      buffer = std::string(kFront + capacity + 2, '\0');
+    }
   }
   if (length && written < *length) {
     throw Error(ErrorCode::Unavailable, "The body is shorter than it said");

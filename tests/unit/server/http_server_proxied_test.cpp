@@ -125,7 +125,7 @@ TEST_F(HttpServerProxiedTest, AClientThatPipelinesLeavesTurnsToOthers) {
 
 TEST_F(HttpServerProxiedTest, ABodyThatNeverWaitsLeavesTurnsToOthers) {
   constexpr int kMostPieces = 1'000;
-  const std::string piece(16 * 1024, 'x');
+  const std::string piece(4 * 1024, 'x');
   std::latch begun(1);
   std::latch otherHasAsked(1);
   std::counting_semaphore<> taken(0);
