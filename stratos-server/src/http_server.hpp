@@ -53,8 +53,9 @@ struct HttpServerOptions {
 /// An HTTP/1.1 server for a Handler.
 ///
 /// A few threads (ConnectionLoop) own all connections. None that is idle, in its TLS handshake or in
-/// an incomplete head holds anything but its memory. Thread safety: all members may be called concurrently, listen() before start()
-/// only.
+/// an incomplete head holds anything but its memory.
+///
+/// Thread safety: all members may be called concurrently, listen() before start() only.
 class HttpServer {
  public:
   /// `handler` and `log` must outlive the server.

@@ -27,13 +27,7 @@ TEST_P(DatabaseRestartTest, RequestsFailForAMomentAndNobodyIsSignedOut) {
   PrivatePostgres postgres;
   const auto bouncer = GetParam() ? std::make_unique<PrivatePgBouncer>(postgres, 4) : nullptr;
   const auto options = bouncer ? bouncer->options() : postgres.options();
-  Settings changed = settings();
-  changed["DATABASE_PROVIDER"] = "pgsql";
-  changed["DB_HOST"] = options.host;
-  changed["DB_PORT"] = std::to_string(options.port);
-  changed["DB_USER"] = options.user;
-  changed["DB_PASSWORD"] = options.password.reveal();
-  changed["DB_DATABASE_NAME"] = options.database;
+  Settings changed = onPostgres(settings(), options);
   changed["STRATOS_DB_MAX_CONNECTIONS"] = "4";
   startServer(changed);
 
@@ -95,15 +89,7 @@ using DatabaseHealthTest = ServerTest;
 TEST_F(DatabaseHealthTest, WithoutItsDatabaseItIsAliveAndNotReady) {
   if (!PrivatePostgres::isAvailable()) GTEST_SKIP() << PrivatePostgres::skipReason();
   PrivatePostgres postgres;
-  const auto options = postgres.options();
-  Settings changed = settings();
-  changed["DATABASE_PROVIDER"] = "pgsql";
-  changed["DB_HOST"] = options.host;
-  changed["DB_PORT"] = std::to_string(options.port);
-  changed["DB_USER"] = options.user;
-  changed["DB_PASSWORD"] = options.password.reveal();
-  changed["DB_DATABASE_NAME"] = options.database;
-  startServer(changed);
+  startServer(onPostgres(settings(), postgres.options()));
   Browser probe{origin()};
   EXPECT_EQ(probe.get("/readyz").status, 200);
   postgres.stop();

@@ -61,17 +61,20 @@ Settings ServerTest::settings() const {
                     {"CONSOLE_ADMIN_SCOPE", "stratos.admin"},
                     {"SQLITE_DB_DIR", folder.string()}};
   if (database->dialect() == db::Dialect::PostgreSql) {
-    const auto& options = database->postgreSqlOptions();
-    settings["DATABASE_PROVIDER"] = "pgsql";
-    settings["DB_HOST"] = options.host;
-    settings["DB_PORT"] = std::to_string(options.port);
-    settings["DB_USER"] = options.user;
-    settings["DB_PASSWORD"] = options.password.reveal();
-    settings["DB_DATABASE_NAME"] = options.database;
-    settings["DB_SSL_MODE"] = options.sslMode;
-  } else {
-    settings["DATABASE_PROVIDER"] = "sqlite";
+    return onPostgres(std::move(settings), database->postgreSqlOptions());
   }
+  settings["DATABASE_PROVIDER"] = "sqlite";
+  return settings;
+}
+
+Settings ServerTest::onPostgres(Settings settings, const db::PostgreSqlOptions& options) {
+  settings["DATABASE_PROVIDER"] = "pgsql";
+  settings["DB_HOST"] = options.host;
+  settings["DB_PORT"] = std::to_string(options.port);
+  settings["DB_USER"] = options.user;
+  settings["DB_PASSWORD"] = options.password.reveal();
+  settings["DB_DATABASE_NAME"] = options.database;
+  settings["DB_SSL_MODE"] = options.sslMode;
   return settings;
 }
 

@@ -28,6 +28,9 @@ class ServerTest : public ::testing::Test {
   [[nodiscard]] Settings settings() const;
   /// The same with the simulated UAA as identity back end.
   [[nodiscard]] Settings uaaSettings() const;
+  /// The same on another PostgreSQL.
+  [[nodiscard]] static Settings onPostgres(Settings settings,
+                                           const db::PostgreSqlOptions& options);
   /// Starts a server and waits until it listens.
   std::unique_ptr<ServerProcess> start(const Settings& settings);
   /// Starts the test's main server.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdio>
 #include <functional>
 #include <map>
@@ -104,14 +103,6 @@ Reply v2Error(int status, int code, const std::string& title, const std::string&
   return jsonReply(
       status,
       Json::object({{"description", description}, {"error_code", title}, {"code", code}}).dump());
-}
-
-std::optional<std::size_t> parseCount(const std::string& text) {
-  std::size_t value = 0;
-  const auto* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, value);
-  if (text.empty() || parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
-  return value;
 }
 
 CloudApp toCloudApp(const Record& app) {

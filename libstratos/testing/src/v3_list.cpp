@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t kMaxPage = 1'000'000;
 constexpr std::size_t kMaxPerPage = 5000;
 
+}  // namespace
+
 std::optional<std::size_t> parseCount(const std::string& text) {
   std::size_t value = 0;
   const auto* end = text.data() + text.size();
@@ -19,8 +21,6 @@ std::optional<std::size_t> parseCount(const std::string& text) {
   if (text.empty() || parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
   return value;
 }
-
-}  // namespace
 
 bool ListQuery::allows(const std::string& filter, const std::string& value) const {
   const auto found = filters.find(filter);

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -10,6 +11,9 @@
 #include "stratos/testing/fake_upstream.hpp"
 
 namespace stratos::testing {
+
+/// A whole number of a query; empty when it is none.
+[[nodiscard]] std::optional<std::size_t> parseCount(const std::string& text);
 
 /// What a request wants of a list of the v3 API.
 struct ListQuery {
